@@ -1,0 +1,24 @@
+// Four jest projects: unit (beside the code), parity (against golden files of peers), architecture, integration (real processes).
+const base = {
+  testEnvironment: 'node',
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'commonjs' } },
+    ],
+  },
+  moduleNameMapper: { '^#lib/(.*)$': '<rootDir>/lib/$1' },
+  sandboxInjectedGlobals: ['Math'],
+};
+
+const project = (displayName, testMatch) => ({ ...base, displayName, testMatch });
+
+export default {
+  testTimeout: 60_000,
+  projects: [
+    project('unit', ['<rootDir>/{lib,services,deploy}/**/*.test.ts']),
+    project('parity', ['<rootDir>/tests/parity/**/*.test.ts']),
+    project('architecture', ['<rootDir>/tests/architecture/**/*.test.ts']),
+    project('integration', ['<rootDir>/tests/integration/**/*.test.ts']),
+  ],
+};
