@@ -1,4 +1,5 @@
-// Four jest projects: unit (beside the code), parity (against golden files of peers), architecture, integration (real processes).
+// Jest projects: unit (beside the code), parity (against golden files of peers), architecture, integration (real processes),
+// and training (slow, its own target).
 const base = {
   testEnvironment: 'node',
   transform: {
@@ -20,5 +21,6 @@ export default {
     project('parity', ['<rootDir>/tests/parity/**/*.test.ts']),
     project('architecture', ['<rootDir>/tests/architecture/**/*.test.ts']),
     project('integration', ['<rootDir>/tests/integration/**/*.test.ts']),
+    project('training', ['<rootDir>/tests/training/**/*.test.ts']),
   ],
 };

@@ -1,0 +1,94 @@
+// Runs every check in one go and ends with one line: `N passed, N failed, N skipped`.
+// `node tests/run.ts` = checks and the ordinary tests · `check` = checks only · `training` = the slow training suite.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+type Tally = { passed: number; failed: number; skipped: number };
+type Check = { name: string; command: string[] };
+
+const root = join(import.meta.dirname, '..');
+const bin = (name: string): string => join(root, 'node_modules/.bin', name);
+
+const checks: Check[] = [
+  { name: 'types', command: [bin('tsc'), '--noEmit'] },
+  { name: 'lint and format', command: [bin('biome'), 'ci', '.'] },
+  { name: 'contracts: buf lint', command: [bin('buf'), 'lint'] },
+  { name: 'contracts: buf format', command: [bin('buf'), 'format', '--diff', '--exit-code'] },
+  {
+    name: 'contracts: no breaking change against main',
+    command: [bin('buf'), 'breaking', '--against', breakingBase()],
+  },
+  { name: 'contracts: generated code is current', command: [process.execPath, join(root, 'tests/check-generated.ts')] },
+];
+
+/** The branch that a breaking change is measured against: the remote's main where there is one. */
+function breakingBase(): string {
+  const known = (ref: string) =>
+    spawnSync('git', ['rev-parse', '--verify', '--quiet', ref], { cwd: root }).status === 0;
+  if (known('refs/remotes/origin/main')) return '.git#ref=refs/remotes/origin/main';
+  return '.git#ref=HEAD';
+}
+
+/** Runs a program; its output is shown only when it fails. */
+function runCheck({ name, command: [program = '', ...args] }: Check): Tally {
+  const started = performance.now();
+  const { status, stdout, stderr, error } = spawnSync(program, args, { cwd: root, encoding: 'utf8' });
+  const passed = status === 0;
+  console.log(`${passed ? 'PASS' : 'FAIL'} ${name} (${((performance.now() - started) / 1000).toFixed(1)} s)`);
+  if (!passed) console.log(`${stdout}\n${stderr}\n${error ?? ''}`);
+  return { passed: Number(passed), failed: Number(!passed), skipped: 0 };
+}
+
+/** Runs jest and reads its own report; a jest that did not get as far as a report is one failure. */
+function runJest(args: string[]): Tally {
+  const folder = mkdtempSync(join(tmpdir(), 'strata-tests-'));
+  const outputFile = join(folder, 'report.json');
+  try {
+    const { status } = spawnSync(bin('jest'), ['--json', '--outputFile', outputFile, '--silent=false', ...args], {
+      cwd: root,
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: testEnvironment(),
+    });
+    if (!existsSync(outputFile)) return { passed: 0, failed: 1, skipped: 0 };
+    const report = JSON.parse(readFileSync(outputFile, 'utf8')) as Record<string, number>;
+    const { numPassedTests = 0, numFailedTests = 0, numPendingTests = 0, numRuntimeErrorTestSuites = 0 } = report;
+    const failed = numFailedTests + numRuntimeErrorTestSuites;
+    return { passed: numPassedTests, failed: failed || Number(status !== 0), skipped: numPendingTests };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Tests find the shared data beside the checkout where the caller has not said otherwise. */
+function testEnvironment(): NodeJS.ProcessEnv {
+  const beside = join(root, '../shared/data');
+  const dataDir = process.env.STRATA_DATA_DIR ?? (existsSync(beside) ? beside : undefined);
+  return dataDir ? { ...process.env, STRATA_DATA_DIR: dataDir } : process.env;
+}
+
+const fetchLibrary: Check = {
+  name: 'libtensorflow is here',
+  command: [process.execPath, join(root, 'deploy/fetch/main.ts'), 'tool', 'libtensorflow'],
+};
+const ordinary = ['unit', 'parity', 'architecture', 'integration'];
+
+const suites: Record<string, () => Tally[]> = {
+  all: () => [...[fetchLibrary, ...checks].map(runCheck), runJest(['--selectProjects', ...ordinary])],
+  check: () => checks.map(runCheck),
+  training: () => [runCheck(fetchLibrary), runJest(['--selectProjects', 'training', '--runInBand'])],
+};
+
+const suite = suites[process.argv[2] ?? 'all'];
+if (!suite) {
+  console.error(`unknown suite "${process.argv[2]}": one of ${Object.keys(suites).join(', ')}`);
+  process.exit(2);
+}
+const total = suite().reduce((a, b) => ({
+  passed: a.passed + b.passed,
+  failed: a.failed + b.failed,
+  skipped: a.skipped + b.skipped,
+}));
+console.log(`${total.passed} passed, ${total.failed} failed${total.skipped ? `, ${total.skipped} skipped` : ''}`);
+process.exit(total.failed ? 1 : 0);
