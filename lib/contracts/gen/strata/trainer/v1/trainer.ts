@@ -156,17 +156,24 @@ export interface Architecture {
   noBias: boolean;
 }
 
+/** Where "default" is written, 0 means that default; a finetune is OBJECTIVE_CLASSIFY, OBJECTIVE_INSTRUCT, or OBJECTIVE_PRETRAIN from a base. */
 export interface Hyperparameters {
+  /** Optimiser steps. Default: 2000 (finetunes: 300). */
   maxSteps: number;
-  /** Rows of one micro-batch, and micro-batches of one optimiser step. */
+  /** Rows of one micro-batch (default 12; finetunes: 8), and micro-batches of one optimiser step (default 1). */
   batchSize: number;
   accumulationSteps: number;
+  /** Tokens of a row. Default: the model's context. */
   blockSize: number;
+  /** Default: 1e-3 (finetunes: 5e-5), falling along a cosine to min_learning_rate (default: a tenth). */
   learningRate: number;
   minLearningRate: number;
+  /** Steps of linear warm-up; 0: none. */
   warmupSteps: number;
+  /** AdamW. Defaults: 0.9 and 0.99 (finetunes: 0.999). */
   beta1: number;
   beta2: number;
+  /** Of matrices only, never of norms and biases; 0: none. */
   weightDecay: number;
   /** Global norm; 0: no clipping. */
   gradClip: number;
@@ -174,9 +181,11 @@ export interface Hyperparameters {
   dropout: number;
   /** Train only the last n blocks, the final norm and the head; 0: everything. */
   trainLastLayers: number;
+  /** An evaluation after every n steps, and after the last one. Default: a tenth of max_steps. */
   evalEvery: number;
   /** Batches of each evaluation; 0: the whole validation part. */
   evalBatches: number;
+  /** Default: a tenth of max_steps. */
   checkpointEvery: number;
   /** Older checkpoints are removed; 0: 2 are kept. */
   keepCheckpoints: number;
@@ -212,6 +221,17 @@ export interface MetricPoint {
   tokensPerSecond: number;
   stepSeconds: number;
   tokensSeen: number;
+  /** Estimated seconds until the run ends; 0 while unknown. */
+  remainingSeconds: number;
+}
+
+/** A worker that ended before its run did, and was replaced. */
+export interface Restart {
+  attempt: number;
+  /** The checkpoint from which the next worker went on; 0: from the start. */
+  fromStep: number;
+  reason: string;
+  time: string;
 }
 
 export interface Run {
@@ -231,10 +251,13 @@ export interface Run {
   createTime: string;
   startTime: string;
   endTime: string;
+  /** Workers started so far. */
   attempts: number;
   /** Free labels of the caller; the orchestrator puts its pipeline run here. */
   labels: { [key: string]: string };
   parameters: number;
+  /** Oldest first; at most the last ten. */
+  restarts: Restart[];
 }
 
 export interface Run_LabelsEntry {
@@ -1159,6 +1182,7 @@ function createBaseMetricPoint(): MetricPoint {
     tokensPerSecond: 0,
     stepSeconds: 0,
     tokensSeen: 0,
+    remainingSeconds: 0,
   };
 }
 
@@ -1190,6 +1214,9 @@ export const MetricPoint: MessageFns<MetricPoint> = {
     }
     if (message.tokensSeen !== 0) {
       writer.uint32(72).uint64(message.tokensSeen);
+    }
+    if (message.remainingSeconds !== 0) {
+      writer.uint32(81).double(message.remainingSeconds);
     }
     return writer;
   },
@@ -1279,6 +1306,14 @@ export const MetricPoint: MessageFns<MetricPoint> = {
             message.tokensSeen = longToNumber(reader.uint64());
             continue;
           }
+          case 10: {
+            if (tag !== 81) {
+              break;
+            }
+
+            message.remainingSeconds = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1330,6 +1365,11 @@ export const MetricPoint: MessageFns<MetricPoint> = {
         : isSet(object.tokens_seen)
         ? globalThis.Number(object.tokens_seen)
         : 0,
+      remainingSeconds: isSet(object.remainingSeconds)
+        ? globalThis.Number(object.remainingSeconds)
+        : isSet(object.remaining_seconds)
+        ? globalThis.Number(object.remaining_seconds)
+        : 0,
     };
   },
 
@@ -1362,6 +1402,9 @@ export const MetricPoint: MessageFns<MetricPoint> = {
     if (message.tokensSeen !== 0) {
       obj.tokensSeen = Math.round(message.tokensSeen);
     }
+    if (message.remainingSeconds !== 0) {
+      obj.remainingSeconds = floatToJson(message.remainingSeconds);
+    }
     return obj;
   },
 
@@ -1379,6 +1422,128 @@ export const MetricPoint: MessageFns<MetricPoint> = {
     message.tokensPerSecond = object.tokensPerSecond ?? 0;
     message.stepSeconds = object.stepSeconds ?? 0;
     message.tokensSeen = object.tokensSeen ?? 0;
+    message.remainingSeconds = object.remainingSeconds ?? 0;
+    return message;
+  },
+};
+
+function createBaseRestart(): Restart {
+  return { attempt: 0, fromStep: 0, reason: "", time: "" };
+}
+
+export const Restart: MessageFns<Restart> = {
+  encode(message: Restart, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.attempt !== 0) {
+      writer.uint32(8).uint32(message.attempt);
+    }
+    if (message.fromStep !== 0) {
+      writer.uint32(16).uint64(message.fromStep);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message.time !== "") {
+      writer.uint32(34).string(message.time);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Restart {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRestart();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.fromStep = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.time = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Restart {
+    return {
+      attempt: isSet(object.attempt) ? globalThis.Number(object.attempt) : 0,
+      fromStep: isSet(object.fromStep)
+        ? globalThis.Number(object.fromStep)
+        : isSet(object.from_step)
+        ? globalThis.Number(object.from_step)
+        : 0,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      time: isSet(object.time) ? globalThis.String(object.time) : "",
+    };
+  },
+
+  toJSON(message: Restart): unknown {
+    const obj: any = {};
+    if (message.attempt !== 0) {
+      obj.attempt = Math.round(message.attempt);
+    }
+    if (message.fromStep !== 0) {
+      obj.fromStep = Math.round(message.fromStep);
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.time !== "") {
+      obj.time = message.time;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Restart>): Restart {
+    return Restart.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Restart>): Restart {
+    const message = createBaseRestart();
+    message.attempt = object.attempt ?? 0;
+    message.fromStep = object.fromStep ?? 0;
+    message.reason = object.reason ?? "";
+    message.time = object.time ?? "";
     return message;
   },
 };
@@ -1400,6 +1565,7 @@ function createBaseRun(): Run {
     attempts: 0,
     labels: {},
     parameters: 0,
+    restarts: [],
   };
 }
 
@@ -1449,6 +1615,9 @@ export const Run: MessageFns<Run> = {
     });
     if (message.parameters !== 0) {
       writer.uint32(120).uint64(message.parameters);
+    }
+    for (const v of message.restarts) {
+      Restart.encode(v!, writer.uint32(130).fork()).join();
     }
     return writer;
   },
@@ -1589,6 +1758,14 @@ export const Run: MessageFns<Run> = {
             message.parameters = longToNumber(reader.uint64());
             continue;
           }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.restarts.push(Restart.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1651,6 +1828,9 @@ export const Run: MessageFns<Run> = {
         )
         : {},
       parameters: isSet(object.parameters) ? globalThis.Number(object.parameters) : 0,
+      restarts: globalThis.Array.isArray(object?.restarts)
+        ? object.restarts.map((e: any) => Restart.fromJSON(e))
+        : [],
     };
   },
 
@@ -1707,6 +1887,9 @@ export const Run: MessageFns<Run> = {
     if (message.parameters !== 0) {
       obj.parameters = Math.round(message.parameters);
     }
+    if (message.restarts?.length) {
+      obj.restarts = message.restarts.map((e) => Restart.toJSON(e));
+    }
     return obj;
   },
 
@@ -1744,6 +1927,7 @@ export const Run: MessageFns<Run> = {
       {},
     );
     message.parameters = object.parameters ?? 0;
+    message.restarts = object.restarts?.map((e) => Restart.fromPartial(e)) || [];
     return message;
   },
 };
@@ -3049,7 +3233,7 @@ export const TrainerServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Continues from the newest whole checkpoint: the same losses as if it had never stopped. */
+    /** A cancelled or failed run goes on from its newest whole checkpoint: the same losses as if it had never stopped. */
     resumeRun: {
       name: "ResumeRun",
       requestType: ResumeRunRequest as typeof ResumeRunRequest,
@@ -3073,7 +3257,7 @@ export interface TrainerServiceImplementation<CallContextExt = {}> {
   ): ServerStreamingMethodResult<DeepPartial<WatchRunResponse>>;
   /** The worker checkpoints and exits; the run can be resumed. */
   cancelRun(request: CancelRunRequest, context: CallContext & CallContextExt): Promise<DeepPartial<CancelRunResponse>>;
-  /** Continues from the newest whole checkpoint: the same losses as if it had never stopped. */
+  /** A cancelled or failed run goes on from its newest whole checkpoint: the same losses as if it had never stopped. */
   resumeRun(request: ResumeRunRequest, context: CallContext & CallContextExt): Promise<DeepPartial<ResumeRunResponse>>;
 }
 
@@ -3089,7 +3273,7 @@ export interface TrainerServiceClient<CallOptionsExt = {}> {
   ): AsyncIterable<WatchRunResponse>;
   /** The worker checkpoints and exits; the run can be resumed. */
   cancelRun(request: DeepPartial<CancelRunRequest>, options?: CallOptions & CallOptionsExt): Promise<CancelRunResponse>;
-  /** Continues from the newest whole checkpoint: the same losses as if it had never stopped. */
+  /** A cancelled or failed run goes on from its newest whole checkpoint: the same losses as if it had never stopped. */
   resumeRun(request: DeepPartial<ResumeRunRequest>, options?: CallOptions & CallOptionsExt): Promise<ResumeRunResponse>;
 }
 
