@@ -1,0 +1,102 @@
+// A run and its life: the states it can be in, the moves between them, and nothing else. Pure; `run-store.ts` keeps runs.
+//
+//   pending ──> running ──> succeeded
+//      ^         │  │ └───> failed ────┐
+//      ├─────────┘  └─> cancelling     │   running -> pending: the worker died or was interrupted
+//      │                    └────> cancelled   failed, cancelled -> pending: ResumeRun
+//      └──────────────────────────────┴┘
+import type { ArtifactRef } from '#lib/contracts/gen/strata/common/v1/common.ts';
+import type { MetricPoint, Restart, RunSpec } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
+
+export const phases = ['pending', 'running', 'cancelling', 'succeeded', 'failed', 'cancelled'] as const;
+export type Phase = (typeof phases)[number];
+
+export type RunState =
+  /** Waits for a worker; after a death not before `notBefore` (ISO time). */
+  | { phase: 'pending'; notBefore?: string }
+  /** The job of this name works on it. */
+  | { phase: 'running'; job: string }
+  /** The job was told to checkpoint and end. */
+  | { phase: 'cancelling'; job: string }
+  | { phase: 'succeeded'; model: ArtifactRef }
+  /** Why, and what to do. */
+  | { phase: 'failed'; error: string }
+  | { phase: 'cancelled' };
+
+/** What is known about a run's inputs once CreateRun has checked them: exact versions, so that the run stays a function of its record. */
+export interface RunInputs {
+  tokenizer: ArtifactRef;
+  tokenizerSha256: string;
+  vocabSize: number;
+  /** Class names in the order of their ids; only for a classifier. */
+  labelNames: string[];
+  /** Object-store prefix of the base model's files; empty for fresh weights. */
+  basePrefix: string;
+  /** Whether any dataset of the mixture has a validation part. */
+  validation: boolean;
+}
+
+export interface Run {
+  readonly id: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** As asked for, with every default filled in and every reference pinned to a version. */
+  readonly spec: RunSpec;
+  readonly inputs: RunInputs;
+  readonly createTime: string;
+  startTime: string;
+  endTime: string;
+  state: RunState;
+  /** Workers started so far; the number of the newest fences older ones. */
+  attempts: number;
+  restarts: Restart[];
+  /** Workers in a row that died without a new checkpoint: what is bounded. */
+  deaths: number;
+  /** The newest checkpoint that is known to be whole; 0: none. */
+  checkpointStep: number;
+  parameters: number;
+  lastMetrics: MetricPoint | null;
+}
+
+const moves = {
+  pending: ['running', 'failed', 'cancelled'],
+  running: ['pending', 'cancelling', 'succeeded', 'failed'],
+  cancelling: ['cancelled', 'succeeded', 'failed'],
+  succeeded: [],
+  failed: ['pending'],
+  cancelled: ['pending'],
+} satisfies Record<Phase, readonly Phase[]>;
+
+export const isOver = ({ state }: Pick<Run, 'state'>): boolean =>
+  state.phase === 'succeeded' || state.phase === 'failed' || state.phase === 'cancelled';
+
+/** Thrown for a move that the table does not have; services answer FAILED_PRECONDITION. */
+export class RunMoveError extends Error {
+  override readonly name = 'RunMoveError';
+}
+
+/** The run in its next state. Times follow from the move. */
+export const moveRun = (run: Run, next: RunState, now: Date): Run => {
+  const allowed: readonly Phase[] = moves[run.state.phase];
+  if (!allowed.includes(next.phase)) {
+    throw new RunMoveError(`run ${run.id} is ${run.state.phase}: it cannot become ${next.phase}`);
+  }
+  const time = now.toISOString();
+  const moved = { ...run, state: next };
+  moved.startTime = run.startTime || (next.phase === 'running' ? time : '');
+  moved.endTime = isOver(moved) ? time : '';
+  return moved;
+};
+
+const keptRestarts = 10;
+
+/** A worker ended before its run did: wait for the next one, and keep the reason. */
+export const restartRun = (
+  run: Run,
+  { reason, delayMs = 0, now }: { reason: string; delayMs?: number; now: Date },
+): Run => {
+  const restart = { attempt: run.attempts, fromStep: run.checkpointStep, reason, time: now.toISOString() };
+  const notBefore = new Date(now.getTime() + delayMs).toISOString();
+  const pending = moveRun(run, { phase: 'pending', notBefore }, now);
+  return { ...pending, restarts: [...run.restarts, restart].slice(-keptRestarts) };
+};
