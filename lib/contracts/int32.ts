@@ -1,0 +1,19 @@
+// Token ids, labels and lengths cross the wire as int32, little-endian.
+import { endianness } from 'node:os';
+
+if (endianness() !== 'LE')
+  throw new Error('Strata needs a little-endian machine: tensors cross the wire as they lie in memory');
+
+/** Ids -> their bytes on the wire. */
+export function toInt32Bytes(ids: ArrayLike<number>): Uint8Array {
+  return new Uint8Array(Int32Array.from(ids).buffer);
+}
+
+/**
+ * Bytes on the wire -> ids.
+ * @throws {RangeError} when the length is no multiple of 4
+ */
+export function fromInt32Bytes(bytes: Uint8Array): Int32Array {
+  if (bytes.length % 4) throw new RangeError(`int32 data has ${bytes.length} bytes, which is no multiple of 4`);
+  return new Int32Array(bytes.slice().buffer);
+}
