@@ -7,7 +7,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
-import { ArtifactRef, ObjectRef } from "../../common/v1/common.ts";
+import { ArtifactRef, ObjectRef, UploadHeader } from "../../common/v1/common.ts";
 import { Hyperparameters, Objective, objectiveFromJSON, objectiveToJSON } from "../../trainer/v1/trainer.ts";
 
 export const protobufPackage = "strata.orchestrator.v1";
@@ -162,6 +162,20 @@ export interface ApplyPipelineRequest {
 
 export interface ApplyPipelineResponse {
   pipeline: Pipeline | undefined;
+}
+
+export interface AddLabelsHeader {
+  task: string;
+  file: UploadHeader | undefined;
+}
+
+export interface AddLabelsRequest {
+  part: { $case: "header"; value: AddLabelsHeader } | { $case: "chunk"; value: Buffer } | undefined;
+}
+
+export interface AddLabelsResponse {
+  /** The object under inbox/<task>/. The same file twice is one object. */
+  labels: ObjectRef | undefined;
 }
 
 export interface ListPipelinesRequest {
@@ -1120,6 +1134,263 @@ export const ApplyPipelineResponse: MessageFns<ApplyPipelineResponse> = {
   },
 };
 
+function createBaseAddLabelsHeader(): AddLabelsHeader {
+  return { task: "", file: undefined };
+}
+
+export const AddLabelsHeader: MessageFns<AddLabelsHeader> = {
+  encode(message: AddLabelsHeader, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.task !== "") {
+      writer.uint32(10).string(message.task);
+    }
+    if (message.file !== undefined) {
+      UploadHeader.encode(message.file, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AddLabelsHeader {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAddLabelsHeader();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.task = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.file = UploadHeader.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AddLabelsHeader {
+    return {
+      task: isSet(object.task) ? globalThis.String(object.task) : "",
+      file: isSet(object.file) ? UploadHeader.fromJSON(object.file) : undefined,
+    };
+  },
+
+  toJSON(message: AddLabelsHeader): unknown {
+    const obj: any = {};
+    if (message.task !== "") {
+      obj.task = message.task;
+    }
+    if (message.file !== undefined) {
+      obj.file = UploadHeader.toJSON(message.file);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AddLabelsHeader>): AddLabelsHeader {
+    return AddLabelsHeader.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AddLabelsHeader>): AddLabelsHeader {
+    const message = createBaseAddLabelsHeader();
+    message.task = object.task ?? "";
+    message.file = (object.file !== undefined && object.file !== null)
+      ? UploadHeader.fromPartial(object.file)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseAddLabelsRequest(): AddLabelsRequest {
+  return { part: undefined };
+}
+
+export const AddLabelsRequest: MessageFns<AddLabelsRequest> = {
+  encode(message: AddLabelsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.part?.$case) {
+      case "header":
+        AddLabelsHeader.encode(message.part.value, writer.uint32(10).fork()).join();
+        break;
+      case "chunk":
+        writer.uint32(18).bytes(message.part.value);
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AddLabelsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAddLabelsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.part = { $case: "header", value: AddLabelsHeader.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.part = { $case: "chunk", value: Buffer.from(reader.bytes()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AddLabelsRequest {
+    return {
+      part: isSet(object.header)
+        ? { $case: "header", value: AddLabelsHeader.fromJSON(object.header) }
+        : isSet(object.chunk)
+        ? { $case: "chunk", value: Buffer.from(bytesFromBase64(object.chunk)) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: AddLabelsRequest): unknown {
+    const obj: any = {};
+    if (message.part?.$case === "header") {
+      obj.header = AddLabelsHeader.toJSON(message.part.value);
+    } else if (message.part?.$case === "chunk") {
+      obj.chunk = base64FromBytes(message.part.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AddLabelsRequest>): AddLabelsRequest {
+    return AddLabelsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AddLabelsRequest>): AddLabelsRequest {
+    const message = createBaseAddLabelsRequest();
+    switch (object.part?.$case) {
+      case "header": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "header", value: AddLabelsHeader.fromPartial(object.part.value) };
+        }
+        break;
+      }
+      case "chunk": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "chunk", value: object.part.value };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseAddLabelsResponse(): AddLabelsResponse {
+  return { labels: undefined };
+}
+
+export const AddLabelsResponse: MessageFns<AddLabelsResponse> = {
+  encode(message: AddLabelsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.labels !== undefined) {
+      ObjectRef.encode(message.labels, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AddLabelsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAddLabelsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.labels = ObjectRef.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AddLabelsResponse {
+    return { labels: isSet(object.labels) ? ObjectRef.fromJSON(object.labels) : undefined };
+  },
+
+  toJSON(message: AddLabelsResponse): unknown {
+    const obj: any = {};
+    if (message.labels !== undefined) {
+      obj.labels = ObjectRef.toJSON(message.labels);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AddLabelsResponse>): AddLabelsResponse {
+    return AddLabelsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AddLabelsResponse>): AddLabelsResponse {
+    const message = createBaseAddLabelsResponse();
+    message.labels = (object.labels !== undefined && object.labels !== null)
+      ? ObjectRef.fromPartial(object.labels)
+      : undefined;
+    return message;
+  },
+};
+
 function createBaseListPipelinesRequest(): ListPipelinesRequest {
   return {};
 }
@@ -1857,6 +2128,15 @@ export const OrchestratorServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Puts a labelled file into a task's inbox, as dropping it under inbox/<task>/ does: the header first, then the chunks. */
+    addLabels: {
+      name: "AddLabels",
+      requestType: AddLabelsRequest as typeof AddLabelsRequest,
+      requestStream: true,
+      responseType: AddLabelsResponse as typeof AddLabelsResponse,
+      responseStream: false,
+      options: {},
+    },
     listPipelines: {
       name: "ListPipelines",
       requestType: ListPipelinesRequest as typeof ListPipelinesRequest,
@@ -1908,6 +2188,11 @@ export interface OrchestratorServiceImplementation<CallContextExt = {}> {
     request: ApplyPipelineRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ApplyPipelineResponse>>;
+  /** Puts a labelled file into a task's inbox, as dropping it under inbox/<task>/ does: the header first, then the chunks. */
+  addLabels(
+    request: AsyncIterable<AddLabelsRequest>,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<AddLabelsResponse>>;
   listPipelines(
     request: ListPipelinesRequest,
     context: CallContext & CallContextExt,
@@ -1938,6 +2223,11 @@ export interface OrchestratorServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<ApplyPipelineRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ApplyPipelineResponse>;
+  /** Puts a labelled file into a task's inbox, as dropping it under inbox/<task>/ does: the header first, then the chunks. */
+  addLabels(
+    request: AsyncIterable<DeepPartial<AddLabelsRequest>>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<AddLabelsResponse>;
   listPipelines(
     request: DeepPartial<ListPipelinesRequest>,
     options?: CallOptions & CallOptionsExt,
@@ -1960,6 +2250,14 @@ export interface OrchestratorServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<TriggerPipelineRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<TriggerPipelineResponse>;
+}
+
+function bytesFromBase64(b64: string): Uint8Array {
+  return Uint8Array.from(globalThis.Buffer.from(b64, "base64"));
+}
+
+function base64FromBytes(arr: Uint8Array): string {
+  return globalThis.Buffer.from(arr).toString("base64");
 }
 
 function floatToJson(value: number | null | undefined): number | string | null | undefined {
