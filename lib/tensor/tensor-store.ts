@@ -1,0 +1,126 @@
+// Every tensor the engine holds, by number: a handle with a value, or a place in the graph that is being traced.
+import { encodeAttr } from './attrs.ts';
+import type { GraphOutput, Pointer } from './capi.ts';
+import { dtypeOfCode, dtypes, type EngineDType, sizeOfShape } from './dtypes.ts';
+import { TraceError } from './errors.ts';
+import { execute } from './execute.ts';
+import type { Runtime } from './runtime.ts';
+import { createTensor, deleteTensor, type ReadValues, readTensor, type TensorValues } from './tensor-bytes.ts';
+import type { Trace } from './trace.ts';
+
+export interface TensorSpec {
+  readonly dtype: EngineDType;
+  readonly shape: readonly number[];
+}
+
+export type StoredTensor = TensorSpec &
+  (
+    | { readonly kind: 'value'; readonly handle: Pointer; readonly bornIn: Trace | null }
+    | { readonly kind: 'node'; readonly trace: Trace; readonly output: GraphOutput }
+  );
+
+export interface TensorStore {
+  add(tensor: StoredTensor): number;
+  get(id: number): StoredTensor;
+  create(spec: TensorSpec, values: TensorValues, bornIn: Trace | null): number;
+  /** Takes a handle that TensorFlow gave and that is now ours to delete. */
+  adopt(handle: Pointer, bornIn: Trace | null): number;
+  /** A second tensor with the same value, which lives on when the first is removed. */
+  share(id: number): number;
+  read(id: number): ReadValues;
+  /** The native handle of a tensor that has a value; a traced one is an error. */
+  handleOf(id: number): Pointer;
+  remove(id: number): void;
+  /** Live handles and the bytes behind them: what leaks when it grows. */
+  count(): { tensors: number; handles: number; bytes: number };
+}
+
+const sizeBytes = ({ dtype, shape }: TensorSpec) => sizeOfShape(shape) * dtypes[dtype].size;
+
+export function createTensorStore(runtime: Runtime): TensorStore {
+  const { c, status, check } = runtime;
+  const tensors = new Map<number, StoredTensor>();
+  let lastId = 0;
+  let handles = 0;
+  let bytes = 0;
+
+  const add = (tensor: StoredTensor) => {
+    if (tensor.kind === 'value') {
+      handles++;
+      bytes += sizeBytes(tensor);
+    }
+    tensors.set(++lastId, tensor);
+    return lastId;
+  };
+  const get = (id: number) => {
+    const tensor = tensors.get(id);
+    if (!tensor) throw new RangeError(`tensor ${id} was disposed`);
+    return tensor;
+  };
+  const handleOf = (id: number) => {
+    const tensor = get(id);
+    if (tensor.kind === 'node') throw unreadable(tensor);
+    return tensor.handle;
+  };
+  return {
+    add,
+    get,
+    handleOf,
+    create(spec, values, bornIn) {
+      const tensor = createTensor(runtime, spec.dtype, spec.shape, values);
+      const written = c.TFE_NewTensorHandle(tensor, status); // shares the tensor's memory
+      check(`tensor ${spec.dtype} [${spec.shape}]`);
+      const handle = spec.dtype === 'string' ? ownStrings(runtime, written) : written;
+      deleteTensor(runtime, tensor, spec.dtype, sizeOfShape(spec.shape));
+      return add({ kind: 'value', handle, bornIn, ...spec });
+    },
+    adopt: (handle, bornIn) => add({ kind: 'value', handle, bornIn, ...describeHandle(runtime, handle) }),
+    share(id) {
+      const handle = c.TFE_TensorHandleCopySharingTensor(handleOf(id), status);
+      check('sharing a tensor');
+      return add({ kind: 'value', handle, bornIn: null, ...describeHandle(runtime, handle) });
+    },
+    read(id) {
+      const { dtype, shape } = get(id);
+      const resolved = c.TFE_TensorHandleResolve(handleOf(id), status);
+      check('reading a tensor');
+      const values = readTensor(runtime, resolved, dtype, sizeOfShape(shape));
+      c.TF_DeleteTensor(resolved); // shares its strings with the handle, which keeps them
+      return values;
+    },
+    remove(id) {
+      const tensor = tensors.get(id);
+      if (tensor?.kind === 'value') {
+        c.TFE_DeleteTensorHandle(tensor.handle);
+        handles--;
+        bytes -= sizeBytes(tensor);
+      }
+      tensors.delete(id);
+    },
+    count: () => ({ tensors: tensors.size, handles, bytes }),
+  };
+}
+
+/** Strings written through the C API are freed by nobody but us: a copy made by TensorFlow frees its own. */
+function ownStrings(runtime: Runtime, written: Pointer): Pointer {
+  const attrs = [{ name: 'T', bytes: encodeAttr('type', dtypes.string.code) }];
+  const [copy = null] = execute(runtime, 'DeepCopy', { attrs, inputs: [written], outputs: 1 });
+  runtime.c.TFE_DeleteTensorHandle(written);
+  return copy;
+}
+
+function describeHandle({ c, status, check }: Runtime, handle: Pointer): TensorSpec {
+  const dtype = dtypeOfCode(c.TFE_TensorHandleDataType(handle));
+  if (dtype === 'resource') return { dtype, shape: [] };
+  const rank = c.TFE_TensorHandleNumDims(handle, status);
+  check('rank of a tensor');
+  const shape = Array.from({ length: rank }, (_, axis) => Number(c.TFE_TensorHandleDim(handle, axis, status)));
+  check('shape of a tensor');
+  return { dtype, shape };
+}
+
+const unreadable = ({ dtype, shape }: TensorSpec) =>
+  new TraceError(
+    `${dtype} [${shape}] has no value yet: it belongs to a function that jit is recording. ` +
+      'Return it from that function and read the result, or compute what you need from it with tensor operations',
+  );
