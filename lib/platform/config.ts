@@ -1,0 +1,120 @@
+// Configuration: environment -> schema -> typed object. Every mistake is reported at once; secrets never reach a log.
+// Only a service's config.ts reads process.env, and it does so through readConfig.
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { type ServiceName, services } from '#lib/contracts/services.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** One environment variable. `fallback` is the text that counts where it is unset or empty; without it the variable is required. */
+export interface Setting<T = unknown> {
+  variable: string;
+  schema: z.ZodType<T>;
+  fallback?: string | ((env: Environment) => string | undefined);
+}
+
+export type Settings = Record<string, Setting>;
+export type Config<S extends Settings> = { readonly [K in keyof S]: S[K] extends Setting<infer T> ? T : never };
+
+/** Hides a value from logs and JSON; `reveal()` gives it. */
+export class Secret<T = string> {
+  readonly #value: T;
+  constructor(value: T) {
+    this.#value = value;
+  }
+  reveal = (): T => this.#value;
+  toJSON = (): string => '***';
+  toString = (): string => '***';
+}
+
+/** All that is wrong with the configuration, one line each. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+  constructor(problems: string[]) {
+    super(`configuration:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+    this.problems = problems;
+  }
+}
+
+export const setting = <T>(variable: string, schema: z.ZodType<T>, fallback?: Setting['fallback']): Setting<T> =>
+  fallback === undefined ? { variable, schema } : { variable, schema, fallback };
+
+/** Kinds of values that are not plain text. */
+export const values = {
+  text: z.string(),
+  integer: z.coerce.number().int(),
+  positiveInteger: z.coerce.number().int().min(1),
+  port: z.coerce.number().int().min(0).max(65535),
+  milliseconds: z.coerce.number().min(0),
+  flag: z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1'),
+  secret: z.string().transform((text) => new Secret(text)),
+};
+
+/** `data-sampler` -> `STRATA_DATA_SAMPLER_PORT`. */
+export const variableOf = (service: ServiceName, suffix: string): string =>
+  `STRATA_${service.toUpperCase().replaceAll('-', '_')}_${suffix}`;
+
+/** The settings that every service has. */
+export const commonSettings = (service: ServiceName) => ({
+  ...platformSettings,
+  bind: setting('STRATA_BIND', values.text, '127.0.0.1'),
+  port: setting(variableOf(service, 'PORT'), values.port, String(services[service].port)),
+  drainMs: setting('STRATA_DRAIN_MS', values.milliseconds, '5000'),
+});
+
+/** The settings of openPlatform, for processes that serve nothing (workers, the command line). */
+export const platformSettings = {
+  platform: setting('STRATA_PLATFORM', z.enum(['embedded']), 'embedded'),
+  home: setting('STRATA_HOME', values.text, (env) => join(env.HOME || homedir(), '.strata')),
+  cacheDir: setting('STRATA_CACHE_DIR', values.text, (env) =>
+    join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache'), 'strata'),
+  ),
+  dataDir: setting('STRATA_DATA_DIR', values.text, ''),
+  device: setting('STRATA_DEVICE', z.enum(['cpu', 'cuda']), 'cpu'),
+  logLevel: setting('STRATA_LOG_LEVEL', z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']), 'info'),
+};
+
+/** Where another service is reached: `STRATA_TOKENIZER_ADDRESS`, by default its port on this machine. */
+export const addressOf = (service: ServiceName): Setting<string> =>
+  setting(
+    variableOf(service, 'ADDRESS'),
+    z.string().regex(/^\S+:\d+$/, 'must be host:port'),
+    (env) => `127.0.0.1:${env[variableOf(service, 'PORT')] || services[service].port}`,
+  );
+
+/** Reads every setting; throws one ConfigError that lists every mistake. Also carries the environment that jobs inherit. */
+export function readConfig<S extends Settings>(
+  settings: S,
+  env: Environment,
+): Config<S> & { readonly jobEnvironment: Secret<Record<string, string>> } {
+  const problems: string[] = [];
+  const entries = Object.entries(settings).map(([name, { variable, schema, fallback }]) => {
+    const text = env[variable] || (typeof fallback === 'function' ? fallback(env) : fallback);
+    if (text === undefined) {
+      problems.push(`${variable} is required`);
+      return [name, undefined];
+    }
+    const parsed = schema.safeParse(text);
+    if (!parsed.success) {
+      problems.push(
+        ...parsed.error.issues.map(({ message }) => `${variable}: ${message} (it is ${shown(schema, text)})`),
+      );
+    }
+    return [name, parsed.data];
+  });
+  if (problems.length) throw new ConfigError(problems);
+  return Object.freeze({ ...Object.fromEntries(entries), jobEnvironment: new Secret(inheritable(env)) });
+}
+
+const shown = (schema: z.ZodType, text: string): string =>
+  schema === values.secret ? 'a secret' : JSON.stringify(text);
+
+const inherited =
+  /^(STRATA_.*|PATH|HOME|USER|TMPDIR|LANG|LC_.*|XDG_.*|LD_LIBRARY_PATH|DYLD_.*|CUDA_.*|NVIDIA_.*|TF_.*|OMP_.*|NODE_.*)$/;
+
+function inheritable(env: Environment): Record<string, string> {
+  const pairs = Object.entries(env).filter((pair): pair is [string, string] => pair[1] !== undefined);
+  return Object.fromEntries(pairs.filter(([name]) => inherited.test(name)));
+}

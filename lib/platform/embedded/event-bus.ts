@@ -1,0 +1,120 @@
+// EventBus on SQLite: a subscription is a loop that claims, handles and settles one event at a time.
+// A claim is a lease: its holder renews it while the handler runs; a process that dies lets it lapse, and the event comes again.
+import { AppError, fromUnknown, hasCode, isAbortError, isAppError, notFound } from '../errors.ts';
+import type { EventBus, SubscribeOptions, Subscription } from '../event-bus.ts';
+import type { Database } from './database.ts';
+import { type Claim, createEventStore, type EventStore, type Retention } from './event-store.ts';
+import { createWake } from './wake.ts';
+
+const defaultRetention: Retention = { maxAgeMs: 7 * 24 * 3600 * 1000, maxEvents: 100_000 };
+const defaultBackoffMs = [200, 1000, 5000, 30_000];
+const longestSleepMs = 30_000;
+
+export function createEventBus(database: Database, retention = defaultRetention): EventBus {
+  const store = createEventStore(database);
+  const subscriptions = new Set<Subscription>();
+  store.prune(retention, Date.now());
+
+  return {
+    async publish(event) {
+      checkSubject(event.type);
+      store.publish(event, Date.now());
+    },
+    async subscribe(options) {
+      if (!/^[A-Za-z0-9_-]+$/.test(options.durable)) {
+        throw new AppError(
+          'INVALID_ARGUMENT',
+          `durable name ${JSON.stringify(options.durable)}: letters, digits, - and _`,
+        );
+      }
+      store.register(options.durable, options.subjects, options.from ?? 'all', Date.now());
+      const running = consume(database, store, options);
+      const subscription = {
+        stop: async () => {
+          await running.stop();
+          subscriptions.delete(subscription);
+        },
+      };
+      subscriptions.add(subscription);
+      return subscription;
+    },
+    deadLetters: async ({ durable, limit = 100 } = {}) => store.deadLetters(durable, limit),
+    async replay(id) {
+      if (!store.replay(id, Date.now())) throw notFound('dead letter', id);
+    },
+    async close() {
+      await Promise.all([...subscriptions].map((subscription) => subscription.stop()));
+    },
+  };
+}
+
+function checkSubject(subject: string): void {
+  if (/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$/.test(subject)) return;
+  throw new AppError('INVALID_ARGUMENT', `event type ${JSON.stringify(subject)}: words between dots`);
+}
+
+function consume(database: Database, store: EventStore, options: SubscribeOptions): Subscription {
+  const { durable, ackWaitMs = 30_000, concurrency = 1 } = options;
+  const stopped = new AbortController();
+  const worker = async (): Promise<void> => {
+    const wake = createWake(stopped.signal);
+    const unsubscribe = database.onChange(wake.call);
+    while (!stopped.signal.aborted) {
+      const claim = store.claim(durable, ackWaitMs, Date.now());
+      if (claim) {
+        await deliver(store, claim, options, stopped.signal);
+        continue;
+      }
+      const due = store.nextDue(durable);
+      await wake.wait(Math.min(Math.max((due ?? Infinity) - Date.now(), 1), longestSleepMs));
+    }
+    unsubscribe();
+  };
+  const workers = Promise.all(Array.from({ length: concurrency }, worker));
+  return {
+    stop: async () => {
+      stopped.abort();
+      await workers;
+    },
+  };
+}
+
+async function deliver(store: EventStore, claim: Claim, options: SubscribeOptions, signal: AbortSignal): Promise<void> {
+  const { handler, maxDeliver = 5, ackWaitMs = 30_000 } = options;
+  if (claim.attempt > maxDeliver) {
+    // Every delivery ended without an outcome: the process died, or its thread hung, each time.
+    store.bury(claim, `ABORTED: no consumer survived it, ${maxDeliver} times`, Date.now());
+    return;
+  }
+  const renewal = setInterval(() => store.extend(claim, Date.now() + ackWaitMs), ackWaitMs / 3);
+  try {
+    await handler(claim.event, { attempt: claim.attempt, signal });
+    store.acknowledge(claim);
+  } catch (error) {
+    settleFailure(store, claim, error, options, signal);
+  } finally {
+    clearInterval(renewal);
+  }
+}
+
+function settleFailure(
+  store: EventStore,
+  claim: Claim,
+  error: unknown,
+  { maxDeliver = 5, backoffMs = defaultBackoffMs }: SubscribeOptions,
+  signal: AbortSignal,
+): void {
+  const now = Date.now();
+  if (signal.aborted && (isAbortError(error) || hasCode(error, 'CANCELLED'))) {
+    store.release(claim, now);
+    return;
+  }
+  const isWorthRetrying = !isAppError(error) || hasCode(error, 'UNAVAILABLE', 'ABORTED');
+  if (isWorthRetrying && claim.attempt < maxDeliver) {
+    const wait = backoffMs[claim.attempt - 1] ?? backoffMs.at(-1) ?? 0;
+    store.retry(claim, now + wait);
+    return;
+  }
+  const { code, message } = fromUnknown(error);
+  store.bury(claim, `${code}: ${message}`, now);
+}

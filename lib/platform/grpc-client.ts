@@ -1,0 +1,110 @@
+// Typed clients of other services: default deadline, retries where they are safe, keep-alive, errors as AppErrors.
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  type CallOptions,
+  type Client,
+  type ClientMiddlewareCall,
+  type CompatServiceDefinition,
+  createChannel,
+  createClientFactory,
+} from 'nice-grpc';
+import { ClientError } from 'nice-grpc-common';
+import { errorDetailsClientMiddleware } from 'nice-grpc-error-details';
+import { AppError, hasCode } from './errors.ts';
+import { maxMessageBytes } from './grpc-server.ts';
+import { toAppError } from './grpc-status.ts';
+
+export interface DeadlineOption {
+  /** Milliseconds this call may take; unary calls have the connection's default, streams none. */
+  deadlineMs?: number;
+}
+
+export interface Connection<S extends CompatServiceDefinition> {
+  readonly client: Client<S, DeadlineOption>;
+  close(): Promise<void>;
+}
+
+export interface ConnectOptions {
+  /** Default deadline of unary calls. 30 s unless given. */
+  deadlineMs?: number;
+}
+
+/**
+ * Connects lazily; nothing fails before the first call. Pass `{ signal: context.signal }` with every call made on behalf of another one:
+ * its cancellation and its deadline then reach down.
+ */
+export function connect<S extends CompatServiceDefinition>(
+  definition: S,
+  address: string,
+  { deadlineMs = 30_000 }: ConnectOptions = {},
+): Connection<S> {
+  const channel = createChannel(address, undefined, channelOptions);
+  const client = createClientFactory()
+    .use(retryWhereSafe)
+    .use(mapClientErrors(address))
+    .use(withDeadline(deadlineMs))
+    .use(errorDetailsClientMiddleware)
+    .create(definition, channel);
+  return { client: client as Client<S, DeadlineOption>, close: async () => channel.close() };
+}
+
+const channelOptions = {
+  'grpc.max_receive_message_length': maxMessageBytes,
+  'grpc.max_send_message_length': maxMessageBytes,
+  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.max_reconnect_backoff_ms': 5_000,
+  'grpc.initial_reconnect_backoff_ms': 200,
+  'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
+};
+
+const mapClientErrors = (address: string) =>
+  async function* errorMapping<Request, Response>(call: ClientMiddlewareCall<Request, Response>, options: CallOptions) {
+    try {
+      return yield* call.next(call.request, options);
+    } catch (error) {
+      throw error instanceof ClientError ? toAppError(error, address) : error;
+    }
+  };
+
+const withDeadline = (defaultMs: number) =>
+  async function* deadline<Request, Response>(
+    call: ClientMiddlewareCall<Request, Response>,
+    { deadlineMs, ...options }: CallOptions & DeadlineOption,
+  ) {
+    const isUnary = !call.requestStream && !call.responseStream;
+    const ms = deadlineMs ?? (isUnary ? defaultMs : undefined);
+    if (ms === undefined) return yield* call.next(call.request, options);
+    const timeout = new AbortController();
+    const timer = setTimeout(() => timeout.abort(), ms);
+    const signal = options.signal ? AbortSignal.any([options.signal, timeout.signal]) : timeout.signal;
+    try {
+      return yield* call.next(call.request, { ...options, signal });
+    } catch (error) {
+      if (!timeout.signal.aborted) throw error;
+      throw new AppError('DEADLINE_EXCEEDED', `${call.method.path}: no answer within ${ms} ms`, { cause: error });
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+
+const retryDelaysMs = [100, 300, 900];
+
+/** Repeats unary calls that a dead connection cut, where repeating changes nothing: Get…, List…, and whatever carries a request id. */
+async function* retryWhereSafe<Request, Response>(call: ClientMiddlewareCall<Request, Response>, options: CallOptions) {
+  for (const delayMs of call.responseStream || !isIdempotent(call) ? [] : retryDelaysMs) {
+    try {
+      return yield* call.next(call.request, options);
+    } catch (error) {
+      if (!hasCode(error, 'UNAVAILABLE')) throw error;
+      await delay(delayMs * (0.5 + Math.random()), undefined, options.signal ? { signal: options.signal } : {});
+    }
+  }
+  return yield* call.next(call.request, options);
+}
+
+function isIdempotent(call: ClientMiddlewareCall<unknown, unknown>): boolean {
+  if (call.requestStream) return false;
+  const { requestId } = call.request as { requestId?: string };
+  return Boolean(requestId) || /\/(Get|List)[A-Z]\w*$/.test(call.method.path);
+}

@@ -1,0 +1,109 @@
+// One gRPC server for every service: health, reflection, error mapping, access log, a stated message limit, drain.
+import { readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type CompatServiceDefinition, createServer, type Server, type ServiceImplementation } from 'nice-grpc';
+import { HealthDefinition, HealthServiceImpl, HealthState } from 'nice-grpc-server-health';
+import { ServerReflection, ServerReflectionService } from 'nice-grpc-server-reflection';
+import { AppError } from './errors.ts';
+import { mapErrors } from './grpc-status.ts';
+import type { Logger } from './log.ts';
+import type { RunningService } from './run-service.ts';
+
+/** The largest message that is taken and given: 64 MiB. Larger things cross in chunks or as object references. */
+export const maxMessageBytes = 64 * 1024 * 1024;
+
+export interface ServedService {
+  readonly fullName: string;
+  addTo(server: Server): void;
+}
+
+/** Pairs a generated definition with its implementation. */
+export const implement = <S extends CompatServiceDefinition & { fullName: string }>(
+  definition: S,
+  implementation: ServiceImplementation<S>,
+): ServedService => ({
+  fullName: definition.fullName,
+  addTo: (server) => server.add(definition, implementation),
+});
+
+export interface ServeOptions {
+  services: ServedService[];
+  /** Host to listen on, and port; 0 takes a free one. */
+  bind: string;
+  port: number;
+  log: Logger;
+  /** Readiness (health of each full service name) comes true when this resolves. Liveness ("") is there at once. */
+  ready?: Promise<unknown>;
+  /** How long calls may go on after stop. Default 5 s. */
+  drainMs?: number;
+  /** After the last call has ended: stop subscriptions, close clients and workers. */
+  onStop?: () => Promise<unknown>;
+}
+
+export interface GrpcServer extends RunningService {
+  readonly port: number;
+  setServing(serving: boolean): void;
+}
+
+/** Listens, and returns where. `stop` says NOT_SERVING, lets calls finish for `drainMs`, ends the rest, then runs `onStop`. */
+export async function serveGrpc(options: ServeOptions): Promise<GrpcServer> {
+  const { services, bind, log, ready = Promise.resolve(), drainMs = 5000, onStop } = options;
+  const health = HealthState();
+  const setServing = (serving: boolean): void => {
+    for (const { fullName } of services) health.setStatus(serving ? 'healthy' : 'unhealthy', fullName);
+  };
+  const server = createServer(limits).use(mapErrors(log));
+  for (const service of services) service.addTo(server);
+  server.add(HealthDefinition, HealthServiceImpl(health));
+  server.add(ServerReflectionService, await reflection(services));
+  setServing(false);
+  const port = await listen(server, options);
+  let stopping: Promise<void> | undefined;
+  void ready.then(
+    () => stopping ?? setServing(true),
+    (error) => log.error({ error }, 'the service does not become ready'),
+  );
+  const stop = async (): Promise<void> => {
+    setServing(false);
+    const drained = server.shutdown();
+    const patience = new AbortController();
+    await Promise.race([drained, delay(drainMs, undefined, { signal: patience.signal }).catch(() => undefined)]);
+    patience.abort();
+    server.forceShutdown();
+    await onStop?.();
+  };
+  return { address: `${bind}:${port}`, port, setServing, stop: () => (stopping ??= stop()) };
+}
+
+const limits = {
+  'grpc.max_receive_message_length': maxMessageBytes,
+  'grpc.max_send_message_length': maxMessageBytes,
+  // Two servers on one port would share its calls at random.
+  'grpc.so_reuseport': 0,
+};
+
+async function reflection(services: ServedService[]) {
+  const descriptors = await readFile(new URL('../contracts/gen/descriptors.binpb', import.meta.url));
+  return ServerReflection(
+    descriptors,
+    services.map(({ fullName }) => fullName),
+  );
+}
+
+async function listen(server: Server, { bind, port, services }: ServeOptions): Promise<number> {
+  try {
+    return await server.listen(`${bind}:${port}`);
+  } catch (cause) {
+    const hint = `set ${portVariable(services)} to another port (0 takes a free one), or STRATA_BIND to another host`;
+    throw new AppError('UNAVAILABLE', `cannot listen on ${bind}:${port}: ${reasonOf(cause)}; ${hint}`, { cause });
+  }
+}
+
+const reasonOf = (cause: unknown): string => {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return text.includes('EADDRINUSE') ? 'another program listens there' : text;
+};
+
+// strata.data_sampler.v1.DataSamplerService -> STRATA_DATA_SAMPLER_PORT
+const portVariable = ([service]: ServedService[]): string =>
+  `STRATA_${(service?.fullName.split('.').at(1) ?? '<SERVICE>').toUpperCase()}_PORT`;

@@ -1,0 +1,70 @@
+// A service's life: configuration, platform, start, signals, drain. main.ts calls runService; `strata up` calls the same `start` functions.
+import type { ServiceName } from '#lib/contracts/services.ts';
+import { ConfigError } from './config.ts';
+import { fromUnknown } from './errors.ts';
+import { createLogger, type Logger } from './log.ts';
+import { openPlatform, type Platform, type PlatformConfig } from './platform.ts';
+
+export interface ServiceContext {
+  platform: Platform;
+  log: Logger;
+}
+
+export interface RunningService {
+  /** `127.0.0.1:50051` */
+  readonly address: string;
+  /** Drains and stops; a second call waits for the first. */
+  stop(): Promise<void>;
+}
+
+/** What every service's main.ts exports as `start`: builds dependencies, serves, says where. */
+export type StartService<C> = (config: C, context: ServiceContext) => Promise<RunningService>;
+
+export interface RunServiceOptions<C> {
+  name: ServiceName;
+  loadConfig: () => C;
+  start: StartService<C>;
+}
+
+/** Runs one service as this process until SIGTERM or SIGINT. Exit 2: configuration; 1: it could not start. */
+export async function runService<C extends PlatformConfig & { logLevel: string }>({
+  name,
+  loadConfig,
+  start,
+}: RunServiceOptions<C>): Promise<void> {
+  const config = orExit(loadConfig);
+  const log = createLogger({ service: name, level: config.logLevel });
+  log.info({ config }, 'effective configuration');
+  try {
+    const platform = await openPlatform(config);
+    const service = await start(config, { platform, log });
+    log.info({ address: service.address }, 'serving');
+    log.info({ signal: await nextSignal() }, 'stopping');
+    await service.stop();
+    await platform.close();
+    log.info('stopped');
+  } catch (error) {
+    log.fatal({ error }, fromUnknown(error).message);
+    process.exitCode = 1;
+  }
+}
+
+function orExit<C>(loadConfig: () => C): C {
+  try {
+    return loadConfig();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    console.error(error.message);
+    process.exit(2);
+  }
+}
+
+/** The first SIGTERM or SIGINT; the second one ends the process at once. */
+export const nextSignal = (): Promise<NodeJS.Signals> =>
+  new Promise((resolve) => {
+    const received = (signal: NodeJS.Signals) => {
+      process.once('SIGTERM', () => process.exit(143)).once('SIGINT', () => process.exit(130));
+      resolve(signal);
+    };
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, received);
+  });
