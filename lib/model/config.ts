@@ -122,18 +122,18 @@ const isCount = (value: number) => Number.isSafeInteger(value) && value > 0;
 const counts = ['vocabSize', 'contextSize', 'nLayer', 'nHead', 'nEmbd', 'nInner'] as const;
 
 function rulesOf(config: ModelConfig): Rule[] {
-  const { nHead, nEmbd, normEpsilon, initStd, labels } = config;
+  const { normEpsilon, initStd, labels } = config;
   return [
     ...counts.map((key): Rule => [isCount(config[key]), `${key} is ${config[key]}: it must be a whole number above 0`]),
     [normEpsilon > 0, `normEpsilon is ${normEpsilon}: it must be above 0`],
     [initStd > 0, `initStd is ${initStd}: it must be above 0`],
     [labels === undefined || labels.length > 1, `labels has ${labels?.length}: a classifier needs at least 2 classes`],
     ...(config.modelType === 'gpt2' ? gptRules(config) : llamaRules(config)),
-    [config.modelType === 'llama' || nEmbd % nHead === 0, `nEmbd ${nEmbd} is not a multiple of nHead ${nHead}`],
   ];
 }
 
-const gptRules = ({ dropout }: GptConfig): Rule[] => [
+const gptRules = ({ nHead, nEmbd, dropout }: GptConfig): Rule[] => [
+  [nEmbd % nHead === 0, `nEmbd ${nEmbd} is not a multiple of nHead ${nHead}`],
   [dropout >= 0 && dropout < 1, `dropout is ${dropout}: it must be at least 0 and below 1`],
 ];
 
