@@ -5,8 +5,8 @@ if (endianness() !== 'LE')
   throw new Error('Strata needs a little-endian machine: tensors cross the wire as they lie in memory');
 
 /** Ids -> their bytes on the wire. */
-export function toInt32Bytes(ids: ArrayLike<number>): Uint8Array {
-  return new Uint8Array(Int32Array.from(ids).buffer);
+export function toInt32Bytes(ids: ArrayLike<number>): Buffer {
+  return Buffer.from(Int32Array.from(ids).buffer);
 }
 
 /**
