@@ -1,21 +1,9 @@
 // The seam for events: durable, at least once, with dead letters. Embedded: SQLite. Cluster: NATS JetStream.
 // An event's `type` is its subject (`strata.dataset.committed`). The catalogue of types is lib/contracts/events.ts.
 
-/** CloudEvents 1.0 in structured JSON. */
-export interface StrataEvent<T = unknown> {
-  specversion: '1.0';
-  /** Names the occurrence: publishing the same id again changes nothing. */
-  id: string;
-  /** Who says so: `strata/trainer`. */
-  source: string;
-  type: string;
-  /** What it is about: a run's id, `models/gpt2/v3`. */
-  subject?: string;
-  /** RFC 3339. */
-  time: string;
-  datacontenttype: 'application/json';
-  data: T;
-}
+import type { StrataEvent } from '#lib/contracts/events.ts';
+
+export type { StrataEvent };
 
 export interface Delivery {
   /** 1 on the first delivery of this event to this durable name. */

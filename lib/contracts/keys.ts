@@ -1,0 +1,46 @@
+// Every key of the key-value store and of the object store, as functions: nobody else puts one together.
+
+/** Names of models, datasets, tokenizers and tasks: 1 to 63 lower-case letters, digits and dashes (they end up in Kubernetes names). */
+export const namePattern = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+export const nameRule =
+  'must be 1 to 63 lower-case letters, digits and dashes, and begin and end with a letter or digit';
+
+/** Versions are `v1`, `v2`, … */
+export const versionPattern = /^v[1-9][0-9]{0,8}$/;
+export const versionName = (number: number): string => `v${number}`;
+
+/** State. The plural ones are prefixes, for list and watch. */
+export const keys = {
+  runs: 'runs',
+  run: (id: string): string => `runs.${id}`,
+  metrics: (runId: string): string => `metrics.${runId}`,
+  /** Nine digits, so that keys sort as steps do. */
+  metric: (runId: string, step: number): string => `metrics.${runId}.${String(step).padStart(9, '0')}`,
+  models: 'models',
+  model: (name: string): string => `models.${name}`,
+  tokenizers: 'tokenizers',
+  tokenizer: (name: string): string => `tokenizers.${name}`,
+  datasets: 'datasets',
+  dataset: (name: string): string => `datasets.${name}`,
+  evaluations: 'evaluations',
+  evaluation: (id: string): string => `evaluations.${id}`,
+  pipelines: 'pipelines',
+  pipeline: (task: string): string => `pipelines.${task}`,
+  pipelineRuns: 'pipeline-runs',
+  pipelineRun: (id: string): string => `pipeline-runs.${id}`,
+} as const;
+
+/** Objects. The ones without a file are prefixes of an artefact (manifest.json and its parts). */
+export const objectKeys = {
+  upload: (sha256: string, file: string): string => `uploads/${sha256}/${file}`,
+  tokenizer: (name: string, version: string): string => `tokenizers/${name}/${version}`,
+  dataset: (name: string, version: string): string => `datasets/${name}/${version}`,
+  model: (name: string, version: string): string => `models/${name}/${version}`,
+  checkpoints: (runId: string): string => `runs/${runId}/checkpoints`,
+  /** Nine digits, so that keys sort as steps do. */
+  checkpoint: (runId: string, step: number): string => `runs/${runId}/checkpoints/${String(step).padStart(9, '0')}`,
+  runModel: (runId: string): string => `runs/${runId}/model`,
+  evaluation: (id: string): string => `evaluations/${id}`,
+  inbox: (task: string): string => `inbox/${task}`,
+  label: (task: string, sha256: string, file: string): string => `inbox/${task}/${sha256}/${file}`,
+} as const;
