@@ -7,22 +7,22 @@ import {
   Objective,
   type RunSpec,
 } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
-import type { Violation } from './hyperparameters.ts';
+import { nameProblem, versionProblem } from '#lib/platform/check.ts';
+import type { FieldViolation } from '#lib/platform/errors.ts';
 
-const namePattern = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
-const nameRule = 'must be 1 to 63 lower-case letters, digits and dashes, and start and end with a letter or digit';
+const problem = (field: string, description: ReturnType<typeof nameProblem>): FieldViolation[] =>
+  description ? [{ field, description }] : [];
 
-const checkName = (field: string, name: string): Violation[] =>
-  namePattern.test(name) ? [] : [{ field, description: `${nameRule}; it is "${name}"` }];
+const checkName = (field: string, name: string): FieldViolation[] => problem(field, nameProblem(name));
 
-const atLeastOne = (field: string, value: number): Violation[] =>
+const atLeastOne = (field: string, value: number): FieldViolation[] =>
   value >= 1 ? [] : [{ field, description: 'must be at least 1' }];
 
-const when = (wrong: boolean, field: string, description: string): Violation[] =>
+const when = (wrong: boolean, field: string, description: string): FieldViolation[] =>
   wrong ? [{ field, description }] : [];
 
 /** The shape of a fresh model. */
-export const checkArchitecture = (shape: Architecture, path = 'spec.architecture'): Violation[] => {
+export const checkArchitecture = (shape: Architecture, path = 'spec.architecture'): FieldViolation[] => {
   const { modelType, nHead, nKvHead, nEmbd, dropout } = shape;
   const llama = modelType === 'llama';
   const headSize = nEmbd / nHead;
@@ -52,10 +52,12 @@ export const checkArchitecture = (shape: Architecture, path = 'spec.architecture
   ];
 };
 
-const checkRef = (field: string, ref: ArtifactRef | undefined): Violation[] =>
-  checkName(`${field}.name`, ref?.name ?? '');
+const checkRef = (field: string, ref: ArtifactRef | undefined): FieldViolation[] => [
+  ...checkName(`${field}.name`, ref?.name ?? ''),
+  ...problem(`${field}.version`, versionProblem(ref?.version ?? '')),
+];
 
-const checkStart = ({ start, objective }: RunSpec): Violation[] => {
+const checkStart = ({ start, objective }: RunSpec): FieldViolation[] => {
   switch (start?.$case) {
     case undefined:
       return [
@@ -65,7 +67,8 @@ const checkStart = ({ start, objective }: RunSpec): Violation[] => {
         },
       ];
     case 'base':
-      return checkRef('spec.base', start.value);
+      // Its version may be an alias, which the weight loader knows.
+      return checkName('spec.base.name', start.value.name);
     case 'architecture':
       return [
         ...when(
@@ -80,7 +83,7 @@ const checkStart = ({ start, objective }: RunSpec): Violation[] => {
   }
 };
 
-const checkMixture = ({ mixture }: RunSpec): Violation[] => {
+const checkMixture = ({ mixture }: RunSpec): FieldViolation[] => {
   if (mixture.length === 0) return [{ field: 'spec.mixture', description: 'must name at least one dataset' }];
   return mixture.flatMap(({ dataset, weight }, index) => [
     ...checkRef(`spec.mixture[${index}].dataset`, dataset),
@@ -99,16 +102,16 @@ const objectives: readonly Objective[] = [
 ];
 
 /** Everything that is wrong with the request itself, its hyper-parameters aside. */
-export const checkRequest = ({ name, spec }: CreateRunRequest): Violation[] => {
+export const checkRequest = ({ name, spec }: CreateRunRequest): FieldViolation[] => {
   const named = checkName('name', name);
-  if (spec === undefined) return [...named, { field: 'spec', description: 'is required' }];
-  return [
-    ...named,
-    ...when(!objectives.includes(spec.objective), 'spec.objective', 'must be pretrain, classify or instruct'),
-    ...checkStart(spec),
-    ...checkMixture(spec),
-    ...when(!(Number.isSafeInteger(spec.seed) && spec.seed >= 0), 'spec.seed', 'must be a whole number below 2^53'),
-    ...(spec.outputModel === '' ? [] : checkName('spec.output_model', spec.outputModel)),
-    ...(spec.device === '' ? [] : checkName('spec.device', spec.device)),
-  ];
+  return spec ? [...named, ...checkSpec(spec)] : [...named, { field: 'spec', description: 'is required' }];
 };
+
+const checkSpec = (spec: RunSpec): FieldViolation[] => [
+  ...when(!objectives.includes(spec.objective), 'spec.objective', 'must be pretrain, classify or instruct'),
+  ...checkStart(spec),
+  ...checkMixture(spec),
+  ...when(!(Number.isSafeInteger(spec.seed) && spec.seed >= 0), 'spec.seed', 'must be a whole number below 2^53'),
+  ...(spec.outputModel === '' ? [] : checkName('spec.output_model', spec.outputModel)),
+  ...(spec.device === '' ? [] : checkName('spec.device', spec.device)),
+];

@@ -1,11 +1,6 @@
 // The documented defaults of a run's hyper-parameters (trainer.proto), and their check. Pure.
 import type { Hyperparameters } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
-
-/** What is wrong with one field of a request, by its path in the contract. */
-export interface Violation {
-  field: string;
-  description: string;
-}
+import type { FieldViolation } from '#lib/platform/errors.ts';
 
 /** The keys under which metrics are kept have nine digits. */
 const largestStep = 999_999_999;
@@ -68,7 +63,7 @@ const rules = {
 } satisfies Record<Exclude<keyof Hyperparameters, 'keepBest'>, [field: string, rule: Rule]>;
 
 /** Everything that is wrong with hyper-parameters whose defaults are filled in. */
-export const checkHyperparameters = (all: Hyperparameters): Violation[] =>
+export const checkHyperparameters = (all: Hyperparameters): FieldViolation[] =>
   Object.entries(rules).flatMap(([key, [field, rule]]) => {
     const value = all[key as keyof typeof rules];
     const description = rule(value, all);

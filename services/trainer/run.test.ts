@@ -14,6 +14,7 @@ const states = {
 
 const runIn = (state: RunState, more: Partial<Run> = {}): Run => ({
   id: 'r1',
+  requestSha256: '',
   name: 'tiny',
   labels: {},
   spec: RunSpec.create(),
@@ -23,7 +24,7 @@ const runIn = (state: RunState, more: Partial<Run> = {}): Run => ({
     vocabSize: 65,
     labelNames: [],
     basePrefix: '',
-    validation: true,
+    validated: [],
   },
   createTime: '2026-01-01T00:00:00.000Z',
   startTime: '',
@@ -35,6 +36,8 @@ const runIn = (state: RunState, more: Partial<Run> = {}): Run => ({
   checkpointStep: 0,
   parameters: 0,
   lastMetrics: null,
+  workerError: '',
+  announced: '',
   ...more,
 });
 

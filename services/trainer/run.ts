@@ -32,12 +32,14 @@ export interface RunInputs {
   labelNames: string[];
   /** Object-store prefix of the base model's files; empty for fresh weights. */
   basePrefix: string;
-  /** Whether any dataset of the mixture has a validation part. */
-  validation: boolean;
+  /** The datasets of the mixture that have a validation part. */
+  validated: ArtifactRef[];
 }
 
 export interface Run {
   readonly id: string;
+  /** Of the request as it came: the same request_id must not ask for something else. */
+  readonly requestSha256: string;
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   /** As asked for, with every default filled in and every reference pinned to a version. */
@@ -56,6 +58,10 @@ export interface Run {
   checkpointStep: number;
   parameters: number;
   lastMetrics: MetricPoint | null;
+  /** What the newest worker said before it gave up; empty where it died without a word. */
+  workerError: string;
+  /** The id of the last event that told the others how the run stands; see announce.ts. */
+  announced: string;
 }
 
 const moves = {
@@ -99,4 +105,36 @@ export const restartRun = (
   const notBefore = new Date(now.getTime() + delayMs).toISOString();
   const pending = moveRun(run, { phase: 'pending', notBefore }, now);
   return { ...pending, restarts: [...run.restarts, restart].slice(-keptRestarts) };
+};
+
+export interface DeathPolicy {
+  /** Workers that may die in a row without a new checkpoint. */
+  maxRestarts: number;
+  /** Before the first restart in a row; doubled for each further one. */
+  restartDelayMs: number;
+}
+
+/** A worker died: another one gets its chance, unless too many died in a row. */
+export const buryWorker = (run: Run, reason: string, { maxRestarts, restartDelayMs }: DeathPolicy, now: Date): Run => {
+  if (run.deaths < maxRestarts) {
+    const delayMs = restartDelayMs * 2 ** run.deaths;
+    return { ...restartRun(run, { reason, delayMs, now }), deaths: run.deaths + 1 };
+  }
+  const where = run.checkpointStep ? `the checkpoint of step ${run.checkpointStep}` : 'the start';
+  const error = `${reason}; ${maxRestarts + 1} workers in a row got no further than ${where}: remove the cause, then resume the run (strata run resume ${run.id})`;
+  return moveRun(run, { phase: 'failed', error }, now);
+};
+
+/** A run that works is told to end, one that waits is over at once; undefined where that has been done already. */
+export const cancelRun = (run: Run, now: Date): Run | undefined => {
+  const { state } = run;
+  if (state.phase === 'cancelling' || state.phase === 'cancelled') return undefined;
+  if (state.phase === 'running') return moveRun(run, { phase: 'cancelling', job: state.job }, now);
+  return moveRun(run, { phase: 'cancelled' }, now);
+};
+
+/** A cancelled or failed run goes on, with a fresh set of chances; undefined where it already does. */
+export const resumeRun = (run: Run, now: Date): Run | undefined => {
+  if (run.state.phase === 'pending' || run.state.phase === 'running') return undefined;
+  return { ...moveRun(run, { phase: 'pending' }, now), deaths: 0, workerError: '' };
 };
