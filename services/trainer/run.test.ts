@@ -1,6 +1,16 @@
 import { expect, test } from '@jest/globals';
-import { RunSpec } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
-import { isOver, moveRun, phases, type Run, RunMoveError, type RunState, restartRun } from './run.ts';
+import { runIn } from './fixtures.ts';
+import {
+  buryWorker,
+  cancelRun,
+  isOver,
+  moveRun,
+  phases,
+  RunMoveError,
+  type RunState,
+  restartRun,
+  resumeRun,
+} from './run.ts';
 
 const model = { name: 'tiny', version: 'v1' };
 const states = {
@@ -11,35 +21,6 @@ const states = {
   failed: { phase: 'failed', error: 'loss is NaN' },
   cancelled: { phase: 'cancelled' },
 } satisfies Record<(typeof phases)[number], RunState>;
-
-const runIn = (state: RunState, more: Partial<Run> = {}): Run => ({
-  id: 'r1',
-  requestSha256: '',
-  name: 'tiny',
-  labels: {},
-  spec: RunSpec.create(),
-  inputs: {
-    tokenizer: { name: 'chars', version: 'v1' },
-    tokenizerSha256: '',
-    vocabSize: 65,
-    labelNames: [],
-    basePrefix: '',
-    validated: [],
-  },
-  createTime: '2026-01-01T00:00:00.000Z',
-  startTime: '',
-  endTime: '',
-  state,
-  attempts: 1,
-  restarts: [],
-  deaths: 0,
-  checkpointStep: 0,
-  parameters: 0,
-  lastMetrics: null,
-  workerError: '',
-  announced: '',
-  ...more,
-});
 
 const now = new Date('2026-01-02T03:04:05.000Z');
 
@@ -94,4 +75,35 @@ test('a restart keeps the reason, the step it goes on from, and the ten newest o
     time: now.toISOString(),
   });
   expect(run.state).toEqual({ phase: 'pending', notBefore: '2026-01-02T03:04:10.000Z' });
+});
+
+test('workers may die a bounded number of times in a row, each waits twice as long, and the last death fails the run with its reason', () => {
+  const policy = { maxRestarts: 2, restartDelayMs: 1000 };
+  let run = runIn(states.running);
+  const waits: unknown[] = [];
+  for (let death = 0; death < 2; death += 1) {
+    const buried = buryWorker(run, 'killed by SIGKILL', policy, now);
+    waits.push(buried.state);
+    run = { ...buried, state: states.running };
+  }
+  expect(waits).toEqual([
+    { phase: 'pending', notBefore: '2026-01-02T03:04:06.000Z' },
+    { phase: 'pending', notBefore: '2026-01-02T03:04:07.000Z' },
+  ]);
+  const { state } = buryWorker(run, 'killed by SIGKILL', policy, now);
+  expect(state).toMatchObject({
+    phase: 'failed',
+    error: expect.stringMatching(/killed by SIGKILL; 3 workers in a row .* \(strata run resume r1\)/),
+  });
+});
+
+test('cancelling and resuming twice is the same as once', () => {
+  const cancelling = cancelRun(runIn(states.running), now);
+  expect(cancelling?.state).toEqual({ phase: 'cancelling', job: 'job-1' });
+  expect(cancelling && cancelRun(cancelling, now)).toBeUndefined();
+  expect(cancelRun(runIn(states.pending), now)?.state.phase).toBe('cancelled');
+  expect(resumeRun(runIn(states.running), now)).toBeUndefined();
+  expect(resumeRun(runIn(states.failed, { deaths: 3 }), now)).toMatchObject({ deaths: 0, state: { phase: 'pending' } });
+  expect(() => cancelRun(runIn(states.succeeded), now)).toThrow(RunMoveError);
+  expect(() => resumeRun(runIn(states.succeeded), now)).toThrow(RunMoveError);
 });
