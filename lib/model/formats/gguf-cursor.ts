@@ -11,8 +11,10 @@ export class NeedMoreBytes extends Error {}
 export interface GgufCursor {
   readonly position: number;
   u32(): number;
-  /** A 64-bit count or offset; throws ModelFormatError where it cannot be one. */
-  size(): number;
+  /** A 64-bit dimension or offset; throws ModelFormatError where it is no safe integer. */
+  u64(): number;
+  /** A 64-bit count of things that follow. */
+  count(): number;
   string(): string;
   value(): GgufValue;
 }
@@ -63,15 +65,18 @@ export function createGgufCursor(bytes: Uint8Array, fileSize: number): GgufCurso
     if (!entry) throw new ModelFormatError(`gguf: unknown value type ${type} before byte ${position}`);
     return entry[1](view, take(entry[0]));
   };
-  const size = (): number => {
+  const u64 = (): number => {
     const value = scalar(10);
-    if (typeof value !== 'number' || value > fileSize) {
-      throw new ModelFormatError(`gguf: a count of ${value} before byte ${position}, in a file of ${fileSize} bytes`);
-    }
-    return value;
+    if (typeof value === 'number') return value;
+    throw new ModelFormatError(`gguf: a size of ${value} before byte ${position}`);
+  };
+  const count = (): number => {
+    const value = u64();
+    if (value <= fileSize) return value;
+    throw new ModelFormatError(`gguf: a count of ${value} before byte ${position}, in a file of ${fileSize} bytes`);
   };
   const string = (): string => {
-    const length = size();
+    const length = count();
     const at = take(length);
     return decoder.decode(bytes.subarray(at, at + length));
   };
@@ -79,7 +84,7 @@ export function createGgufCursor(bytes: Uint8Array, fileSize: number): GgufCurso
     if (depth > deepestArray) throw new ModelFormatError(`gguf: arrays nested more than ${deepestArray} deep`);
     const type = scalar(4) as number;
     const values: GgufValue[] = [];
-    for (let left = size(); left > 0; left--) values.push(value(type, depth));
+    for (let left = count(); left > 0; left--) values.push(value(type, depth));
     return values;
   };
   const value = (type: number, depth = 0): GgufValue => {
@@ -93,7 +98,8 @@ export function createGgufCursor(bytes: Uint8Array, fileSize: number): GgufCurso
       return position;
     },
     u32: () => scalar(4) as number,
-    size,
+    u64,
+    count,
     string,
     value: () => value(scalar(4) as number),
   };

@@ -46,8 +46,8 @@ function parseHeader(cursor: GgufCursor, fileSize: number): GgufHeader {
   if (version !== 2 && version !== 3) {
     throw new ModelFormatError(`gguf: version ${version} (or another byte order); 2 and 3 are read`);
   }
-  const tensorCount = cursor.size();
-  const metadata = readMetadata(cursor, cursor.size());
+  const tensorCount = cursor.count();
+  const metadata = readMetadata(cursor, cursor.count());
   const infos: TensorInfo[] = [];
   while (infos.length < tensorCount) infos.push(readTensorInfo(cursor));
   const alignment = alignmentOf(metadata);
@@ -78,8 +78,8 @@ function readTensorInfo(cursor: GgufCursor): TensorInfo {
   const name = cursor.string();
   const rank = cursor.u32();
   if (rank > 4) throw new ModelFormatError(`gguf: tensor "${name}" has ${rank} dimensions; at most 4 are possible`);
-  const sides = Array.from({ length: rank }, () => cursor.size());
-  return { name, shape: sides.reverse(), type: cursor.u32(), offset: cursor.size() };
+  const sides = Array.from({ length: rank }, () => cursor.u64());
+  return { name, shape: sides.reverse(), type: cursor.u32(), offset: cursor.u64() };
 }
 
 function alignmentOf(metadata: GgufMetadata): number {
