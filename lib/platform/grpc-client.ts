@@ -40,10 +40,11 @@ export function connect<S extends CompatServiceDefinition>(
 ): Connection<S> {
   const channel = createChannel(address, undefined, channelOptions);
   const client = createClientFactory()
-    .use(retryWhereSafe)
-    .use(mapClientErrors(address))
-    .use(withDeadline(deadlineMs))
+    // From the wire outwards.
     .use(errorDetailsClientMiddleware)
+    .use(mapClientErrors(address))
+    .use(retryWhereSafe)
+    .use(withDeadline(deadlineMs))
     .create(definition, channel);
   return { client: client as Client<S, DeadlineOption>, close: async () => channel.close() };
 }

@@ -1,7 +1,9 @@
 // One gRPC server for every service: health, reflection, error mapping, access log, a stated message limit, drain.
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { type CompatServiceDefinition, createServer, type Server, type ServiceImplementation } from 'nice-grpc';
+import { errorDetailsServerMiddleware } from 'nice-grpc-error-details';
 import { HealthDefinition, HealthServiceImpl, HealthState } from 'nice-grpc-server-health';
 import { ServerReflection, ServerReflectionService } from 'nice-grpc-server-reflection';
 import { AppError } from './errors.ts';
@@ -52,7 +54,9 @@ export async function serveGrpc(options: ServeOptions): Promise<GrpcServer> {
   const setServing = (serving: boolean): void => {
     for (const { fullName } of services) health.setStatus(serving ? 'healthy' : 'unhealthy', fullName);
   };
-  const server = createServer(limits).use(mapErrors(log));
+  // What goes wrong is in our own errors and log; grpc-js would print it a second time.
+  setLogVerbosity(logVerbosity.NONE);
+  const server = createServer(limits).use(errorDetailsServerMiddleware).use(mapErrors(log));
   for (const service of services) service.addTo(server);
   server.add(HealthDefinition, HealthServiceImpl(health));
   server.add(ServerReflectionService, await reflection(services));
