@@ -26,6 +26,8 @@ export const keys = {
   evaluation: (id: string): string => `evaluations.${id}`,
   pipelines: 'pipelines',
   pipeline: (task: string): string => `pipelines.${task}`,
+  /** Which labelled files a task has, and which pipeline run took each. */
+  labels: (task: string): string => `labels.${task}`,
   pipelineRuns: 'pipeline-runs',
   pipelineRun: (id: string): string => `pipeline-runs.${id}`,
 } as const;
@@ -41,6 +43,7 @@ export const objectKeys = {
   checkpoint: (runId: string, step: number): string => `runs/${runId}/checkpoints/${String(step).padStart(9, '0')}`,
   runModel: (runId: string): string => `runs/${runId}/model`,
   evaluation: (id: string): string => `evaluations/${id}`,
+  inboxes: 'inbox',
   inbox: (task: string): string => `inbox/${task}`,
   label: (task: string, sha256: string, file: string): string => `inbox/${task}/${sha256}/${file}`,
 } as const;

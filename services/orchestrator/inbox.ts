@@ -1,0 +1,69 @@
+// The inbox: files under inbox/<task>/ become labels.added events. Listing works with every object store; notifications only shorten the wait.
+
+import { createHash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createEvent, subjects } from '#lib/contracts/events.ts';
+import { objectKeys } from '#lib/contracts/keys.ts';
+import { isAbortError } from '#lib/platform/errors.ts';
+import type { EventBus } from '#lib/platform/event-bus.ts';
+import type { Logger } from '#lib/platform/log.ts';
+import type { ObjectInfo, ObjectStore } from '#lib/platform/object-store.ts';
+
+export interface InboxOptions {
+  objects: ObjectStore;
+  events: EventBus;
+  log: Logger;
+}
+
+/** What an object says of its labels: hash, size, and how many examples (lines) it has. */
+async function describe(
+  objects: ObjectStore,
+  key: string,
+): Promise<{ sha256: string; sizeBytes: number; examples: number }> {
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  let examples = 0;
+  let last = 10;
+  for await (const chunk of objects.getStream(key)) {
+    hash.update(chunk);
+    sizeBytes += chunk.length;
+    for (const byte of chunk) if (byte === 10) examples += 1;
+    last = chunk.at(-1) ?? last;
+  }
+  return { sha256: hash.digest('hex'), sizeBytes, examples: examples + Number(last !== 10) };
+}
+
+/** Says that a file has come. The event's id is its content: saying it twice is saying it once. */
+export async function announceLabels({ objects, events }: InboxOptions, task: string, key: string): Promise<void> {
+  const { examples, ...object } = await describe(objects, key);
+  const id = `labels.added/${key}/${object.sha256}`;
+  const data = { task, object: { key, ...object }, examples };
+  await events.publish(createEvent(subjects.labelsAdded, { id, source: 'orchestrator', about: key, data }));
+}
+
+export const taskOf = (key: string): string => key.split('/')[1] ?? '';
+
+/** Looks at the inbox every `pollMs` until aborted. A file counts once it has stood still from one look to the next. */
+export async function watchInbox(options: InboxOptions & { pollMs: number; signal: AbortSignal }): Promise<void> {
+  const { objects, log, pollMs, signal } = options;
+  const seen = new Map<string, string>();
+  const announced = new Map<string, string>();
+  while (!signal.aborted) {
+    try {
+      for await (const info of objects.list(objectKeys.inboxes)) {
+        const isStill = seen.get(info.key) === stateOf(info);
+        seen.set(info.key, stateOf(info));
+        if (!isStill || announced.get(info.key) === stateOf(info)) continue;
+        await announceLabels(options, taskOf(info.key), info.key);
+        announced.set(info.key, stateOf(info));
+      }
+      await delay(pollMs, undefined, { signal });
+    } catch (error) {
+      if (isAbortError(error)) return;
+      log.warn({ error }, 'the inbox could not be read; trying again');
+      await delay(pollMs);
+    }
+  }
+}
+
+const stateOf = ({ etag, sizeBytes }: ObjectInfo): string => `${etag}/${sizeBytes}`;

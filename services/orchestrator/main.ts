@@ -1,0 +1,69 @@
+// The orchestrator: events in, jobs out.
+import { setTimeout as delay } from 'node:timers/promises';
+import { DataSamplerServiceDefinition } from '#lib/contracts/gen/strata/data_sampler/v1/data_sampler.ts';
+import { EvaluatorServiceDefinition } from '#lib/contracts/gen/strata/evaluator/v1/evaluator.ts';
+import { OrchestratorServiceDefinition } from '#lib/contracts/gen/strata/orchestrator/v1/orchestrator.ts';
+import { TrainerServiceDefinition } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
+import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
+import { isAbortError } from '#lib/platform/errors.ts';
+import { connect } from '#lib/platform/grpc-client.ts';
+import { implement, serveGrpc } from '#lib/platform/grpc-server.ts';
+import type { Logger } from '#lib/platform/log.ts';
+import { runService, type StartService } from '#lib/platform/run-service.ts';
+import { loadConfig, type OrchestratorConfig } from './config.ts';
+import { createDriver, type Driver } from './driver.ts';
+import { subscribeAll } from './events.ts';
+import { watchInbox } from './inbox.ts';
+import { createOrchestratorService } from './service.ts';
+
+export const start: StartService<OrchestratorConfig> = async (config, { platform, log }) => {
+  const { events, objects, state } = platform;
+  const connections = {
+    dataSampler: connect(DataSamplerServiceDefinition, config.dataSamplerAddress),
+    trainer: connect(TrainerServiceDefinition, config.trainerAddress),
+    evaluator: connect(EvaluatorServiceDefinition, config.evaluatorAddress),
+    weightLoader: connect(WeightLoaderServiceDefinition, config.weightLoaderAddress),
+  };
+  const driver = createDriver({
+    state,
+    log,
+    now: Date.now,
+    dataSampler: connections.dataSampler.client,
+    trainer: connections.trainer.client,
+    evaluator: connections.evaluator.client,
+    weightLoader: connections.weightLoader.client,
+  });
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const subscriptions = await subscribeAll({ events, driver });
+  const ticking = tickUntilStopped(driver, { everyMs: config.tickMs, signal, log });
+  const watching = config.inboxPollMs
+    ? watchInbox({ objects, events, log, pollMs: config.inboxPollMs, signal })
+    : undefined;
+  return serveGrpc({
+    services: [
+      implement(OrchestratorServiceDefinition, createOrchestratorService({ state, objects, events, log, driver })),
+    ],
+    ...config,
+    log,
+    onStop: async () => {
+      stopping.abort();
+      await Promise.all([ticking, watching, ...subscriptions.map((subscription) => subscription.stop())]);
+      await Promise.all(Object.values(connections).map((connection) => connection.close()));
+    },
+  });
+};
+
+async function tickUntilStopped(
+  driver: Driver,
+  { everyMs, signal, log }: { everyMs: number; signal: AbortSignal; log: Logger },
+): Promise<void> {
+  while (!signal.aborted) {
+    await driver.tick().catch((error) => log.warn({ error }, 'tick failed; trying again'));
+    await delay(everyMs, undefined, { signal }).catch((error) => {
+      if (!isAbortError(error)) throw error;
+    });
+  }
+}
+
+if (import.meta.main) void runService({ name: 'orchestrator', loadConfig, start });
