@@ -1,0 +1,273 @@
+// What every EventBus keeps to.
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, test } from '@jest/globals';
+import { AppError, invalidArgument } from '../errors.ts';
+import type { EventBus, StrataEvent, SubscribeOptions } from '../event-bus.ts';
+import { type CreateHarness, useHarness } from './harness.ts';
+import { testEvent } from './test-event.ts';
+
+type Options = Partial<SubscribeOptions>;
+
+/** Subscribes and collects ids; `until` waits for so many. */
+async function collect(events: EventBus, options: Options = {}) {
+  const ids: string[] = [];
+  const attempts: number[] = [];
+  const { handler, ...rest } = options;
+  const subscription = await events.subscribe({
+    durable: 'collector',
+    subjects: ['strata.test.>'],
+    backoffMs: [10],
+    ...rest,
+    handler: async (event, delivery) => {
+      ids.push(event.id);
+      attempts.push(delivery.attempt);
+      await handler?.(event, delivery);
+    },
+  });
+  const until = async (count: number, timeoutMs = 10_000): Promise<string[]> => {
+    for (const end = Date.now() + timeoutMs; ids.length < count; await delay(5)) {
+      if (Date.now() > end) throw new Error(`${ids.length} of ${count} events after ${timeoutMs} ms: ${ids}`);
+    }
+    return ids;
+  };
+  return { ids, attempts, until, stop: subscription.stop };
+}
+
+const numbered = (from: number, to: number): string[] =>
+  Array.from({ length: to - from + 1 }, (_, i) => String(from + i));
+
+export function describeEventBus(name: string, create: CreateHarness): void {
+  describe(`event bus: ${name}`, () => {
+    const { open, spawn } = useHarness(create);
+
+    test('delivers what was published before and after subscribing, in order, whole', async () => {
+      const { events } = await open();
+      const seen: StrataEvent[] = [];
+      await events.publish(testEvent('1'));
+      const { until } = await collect(events, { handler: async (event) => void seen.push(event) });
+      for (const id of ['2', '3']) await events.publish(testEvent(id, 'strata.test.happened', { text: 'é\u0000"' }));
+      expect(await until(3)).toEqual(['1', '2', '3']);
+      expect(seen[2]).toEqual(testEvent('3', 'strata.test.happened', { text: 'é\u0000"' }));
+    });
+
+    test('`from: new` begins with the next event', async () => {
+      const { events } = await open();
+      await events.publish(testEvent('1'));
+      const { until, ids } = await collect(events, { from: 'new' });
+      await events.publish(testEvent('2'));
+      await until(1);
+      expect(ids).toEqual(['2']);
+    });
+
+    test('an event that is published twice is delivered once', async () => {
+      const { events } = await open();
+      const { until, ids } = await collect(events);
+      for (const id of ['a', 'a', 'b', 'a']) await events.publish(testEvent(id));
+      await until(2);
+      await delay(50);
+      expect(ids).toEqual(['a', 'b']);
+    });
+
+    test('subjects choose: exact, * for one token, > for the rest', async () => {
+      const { events } = await open();
+      const all = await collect(events, { durable: 'all', subjects: ['strata.>'] });
+      const exact = await collect(events, { durable: 'exact', subjects: ['strata.run.finished'] });
+      const star = await collect(events, { durable: 'star', subjects: ['strata.*.finished', 'strata.model.promoted'] });
+      const types = [
+        'strata.run.finished',
+        'strata.run.started',
+        'strata.evaluation.finished',
+        'strata.model.promoted',
+      ];
+      for (const [index, type] of types.entries()) await events.publish(testEvent(String(index), type));
+      expect(await all.until(4)).toEqual(['0', '1', '2', '3']);
+      expect(await star.until(3)).toEqual(['0', '2', '3']);
+      expect(await exact.until(1)).toEqual(['0']);
+    });
+
+    test('every durable name gets every event; consumers of one name share them', async () => {
+      const { events } = await open();
+      const other = (await open()).events;
+      const a = await collect(events, { durable: 'shared' });
+      const b = await collect(other, { durable: 'shared' });
+      const c = await collect(other, { durable: 'alone' });
+      for (const id of numbered(1, 40)) await events.publish(testEvent(id));
+      await c.until(40);
+      for (const end = Date.now() + 5000; a.ids.length + b.ids.length < 40 && Date.now() < end; ) await delay(5);
+      expect([...a.ids, ...b.ids].map(Number).sort((x, y) => x - y)).toEqual(numbered(1, 40).map(Number));
+    });
+
+    test('a durable name continues where it stopped', async () => {
+      const { events } = await open();
+      const first = await collect(events);
+      await events.publish(testEvent('1'));
+      await first.until(1);
+      await first.stop();
+      await events.publish(testEvent('2'));
+      const second = await collect((await open()).events);
+      expect(await second.until(1)).toEqual(['2']);
+    });
+
+    test('UNAVAILABLE, ABORTED and unknown errors are retried with the attempt counted', async () => {
+      const { events } = await open();
+      const failures = [new AppError('UNAVAILABLE', 'down'), new AppError('ABORTED', 'raced'), new TypeError('bug')];
+      const { until, attempts } = await collect(events, {
+        handler: async () => {
+          const failure = failures.shift();
+          if (failure) throw failure;
+        },
+      });
+      await events.publish(testEvent('1'));
+      await until(4);
+      await delay(50);
+      expect(attempts).toEqual([1, 2, 3, 4]);
+      expect(await events.deadLetters()).toEqual([]);
+    });
+
+    test('an event that waits for its next attempt does not hold up the others', async () => {
+      const { events } = await open();
+      const { until } = await collect(events, {
+        backoffMs: [300],
+        handler: async ({ id }, { attempt }) => {
+          if (id === 'slow' && attempt === 1) throw new AppError('UNAVAILABLE', 'later');
+        },
+      });
+      await events.publish(testEvent('slow'));
+      await events.publish(testEvent('fast'));
+      expect(await until(3)).toEqual(['slow', 'fast', 'slow']);
+    });
+
+    test('what cannot be handled becomes a dead letter with its reason, at once; the next event goes on', async () => {
+      const { events } = await open();
+      const { until, ids } = await collect(events, {
+        handler: async ({ id }) => {
+          if (id === 'bad') throw invalidArgument('data', 'is wrong');
+        },
+      });
+      await events.publish(testEvent('bad'));
+      await events.publish(testEvent('good'));
+      await until(2);
+      await delay(50);
+      expect(ids).toEqual(['bad', 'good']);
+      expect(await events.deadLetters()).toMatchObject([
+        { durable: 'collector', event: { id: 'bad' }, reason: 'INVALID_ARGUMENT: data: is wrong', attempts: 1 },
+      ]);
+    });
+
+    test('an event that fails every time becomes a dead letter after maxDeliver deliveries, and can be replayed', async () => {
+      const { events } = await open();
+      let broken = true;
+      const { until, ids, attempts } = await collect(events, {
+        maxDeliver: 3,
+        handler: async () => {
+          if (broken) throw new Error('still broken');
+        },
+      });
+      await events.publish(testEvent('1'));
+      await until(3);
+      await delay(50);
+      const [letter] = await events.deadLetters({ durable: 'collector' });
+      expect(letter).toMatchObject({ reason: expect.stringContaining('still broken'), attempts: 3 });
+      broken = false;
+      await events.replay(letter?.id ?? '');
+      await until(4);
+      await delay(20);
+      expect([ids.length, attempts.at(-1)]).toEqual([4, 1]);
+      expect(await events.deadLetters()).toEqual([]);
+      await expect(events.replay(letter?.id ?? '')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    });
+
+    test('a handler that runs longer than ackWait keeps its event', async () => {
+      const { events } = await open();
+      const other = (await open()).events;
+      const handler = () => delay(600);
+      const a = await collect(events, { ackWaitMs: 150, handler });
+      const b = await collect(other, { ackWaitMs: 150, handler });
+      await events.publish(testEvent('1'));
+      await delay(1000);
+      expect([...a.ids, ...b.ids]).toEqual(['1']);
+    });
+
+    test('stopping aborts the handler and gives its event back, uncounted', async () => {
+      const { events } = await open();
+      const first = await collect(events, { handler: (_, { signal }) => delay(60_000, undefined, { signal }) });
+      await events.publish(testEvent('1'));
+      await first.until(1);
+      await first.stop();
+      const second = await collect(events);
+      await second.until(1);
+      expect(second.attempts).toEqual([1]);
+    });
+
+    test('a name or subject outside the rules is refused', async () => {
+      const { events } = await open();
+      await expect(events.publish(testEvent('1', 'no spaces.please'))).rejects.toMatchObject({
+        code: 'INVALID_ARGUMENT',
+      });
+      await expect(collect(events, { durable: 'a.b' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    });
+
+    test('an event of another process wakes a consumer within half a second', async () => {
+      const { events } = await open();
+      const { until } = await collect(events);
+      const publisher = await spawn('publish', 'x');
+      await publisher.lines.next();
+      const stored = Date.now();
+      await until(1);
+      expect(Date.now() - stored).toBeLessThan(500);
+    });
+
+    test('two processes share a durable name: every event is handled once', async () => {
+      const { events } = await open();
+      const child = await spawn('consume', 'collector');
+      await child.lines.next();
+      const mine = await collect(events, { handler: () => delay(1) });
+      for (const id of numbered(1, 100)) await events.publish(testEvent(id));
+      const theirs: string[] = [];
+      while (theirs.length + mine.ids.length < 100) {
+        const next = await Promise.race([child.lines.next(), delay(50)]);
+        if (next?.value) theirs.push(next.value);
+      }
+      expect([...theirs, ...mine.ids].map(Number).sort((a, b) => a - b)).toEqual(numbered(1, 100).map(Number));
+    });
+
+    test('a consumer that is killed in the middle loses nothing: its event comes again, counted', async () => {
+      const { events } = await open();
+      await events.publish(testEvent('1'));
+      const child = await spawn('hang', 'collector', 300);
+      await child.lines.next();
+      await child.kill();
+      const { until, attempts } = await collect(events, { ackWaitMs: 300 });
+      await until(1);
+      expect(attempts).toEqual([2]);
+    });
+
+    test('an event that kills every consumer ends as a dead letter', async () => {
+      const { events } = await open();
+      await events.publish(testEvent('poison'));
+      for (let i = 0; i < 2; i++) {
+        const child = await spawn('hang', 'collector', 100);
+        await child.lines.next();
+        await child.kill();
+      }
+      const { ids } = await collect(events, { maxDeliver: 2, ackWaitMs: 100 });
+      for (const end = Date.now() + 5000; (await events.deadLetters()).length === 0 && Date.now() < end; )
+        await delay(20);
+      expect(await events.deadLetters()).toMatchObject([
+        { event: { id: 'poison' }, reason: expect.stringMatching(/^ABORTED/) },
+      ]);
+      expect(ids).toEqual([]);
+    });
+
+    test('what a publisher had confirmed when it was killed is there, whole and in order', async () => {
+      const publisher = await spawn('publish', '');
+      let confirmed = 0;
+      for (let i = 0; i < 100; i++) confirmed = Number((await publisher.lines.next()).value);
+      await publisher.kill();
+      const { events } = await open();
+      const { until, ids } = await collect(events);
+      await until(confirmed);
+      expect(ids.slice(0, confirmed)).toEqual(numbered(1, confirmed));
+    });
+  });
+}

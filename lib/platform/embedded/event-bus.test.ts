@@ -1,0 +1,4 @@
+import { describeEventBus } from '../contract/event-bus.ts';
+import { createEmbeddedHarness } from './harness.fixture.ts';
+
+describeEventBus('SQLite', createEmbeddedHarness);

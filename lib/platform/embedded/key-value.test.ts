@@ -1,0 +1,4 @@
+import { describeKeyValue } from '../contract/key-value.ts';
+import { createEmbeddedHarness } from './harness.fixture.ts';
+
+describeKeyValue('SQLite', createEmbeddedHarness);
