@@ -54,16 +54,15 @@ export interface ObjectStore {
   close(): Promise<void>;
 }
 
-const segmentPattern = /^[A-Za-z0-9!_.*'() @=+,-]+$/;
+const segmentPattern = /^[A-Za-z0-9!_*'()@=+,-][A-Za-z0-9!_.*'()@=+, -]*$/;
 
-/** Keys that every implementation takes: relative, no empty or dot segments, at most 1024 bytes. */
+/** Keys that every implementation takes: relative, no empty segment, none that begins with a dot, at most 1024 bytes. */
 export function checkObjectKey(key: string): string {
-  const segments = key.split('/');
-  const valid = segments.every(
-    (part) => segmentPattern.test(part) && part !== '.' && part !== '..' && part.length <= 200,
+  if (key.length <= 1024 && key.split('/').every((part) => segmentPattern.test(part) && part.length <= 200)) return key;
+  throw new AppError(
+    'INVALID_ARGUMENT',
+    `object key ${JSON.stringify(key)}: must be relative, of plain names between slashes`,
   );
-  if (valid && key.length <= 1024) return key;
-  throw new AppError('INVALID_ARGUMENT', `object key ${JSON.stringify(key)}: relative, of plain names between slashes`);
 }
 
 /** `models/a` and `models/a/` -> `models/a/`. */

@@ -47,15 +47,15 @@ export function replaceSpec(folder: string, spec: StoredSpec): void {
   renameSync(partial, join(folder, 'spec.json'));
 }
 
-/** Writes a file that must not exist yet, whole; false where it does. */
+/** Writes a file that must not exist yet, whole; false where it does, and where the job was deleted meanwhile. */
 function writeOnce(folder: string, name: string, value: unknown): boolean {
   const partial = join(folder, `${name}.${process.pid}.partial`);
-  writeFileSync(partial, JSON.stringify(value));
   try {
+    writeFileSync(partial, JSON.stringify(value));
     linkSync(partial, join(folder, name));
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    if (['EEXIST', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
     throw error;
   } finally {
     rmSync(partial, { force: true });

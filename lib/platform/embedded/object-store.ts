@@ -1,6 +1,6 @@
 // ObjectStore in a folder. An object is a file; it is written beside, flushed, and renamed, so that it is there whole or not at all.
 import { createHash, randomUUID } from 'node:crypto';
-import { constants, createReadStream } from 'node:fs';
+import { constants } from 'node:fs';
 import { copyFile, type FileHandle, link, mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { AppError, fromUnknown, notFound } from '../errors.ts';
@@ -15,6 +15,7 @@ import {
 import { isAlive, thisProcess } from './process-identity.ts';
 
 const partialFolder = '.partial';
+const chunkBytes = 1024 * 1024;
 
 export async function openObjectStore(folder: string): Promise<ObjectStore> {
   const partials = join(folder, partialFolder);
@@ -43,12 +44,23 @@ export async function openObjectStore(folder: string): Promise<ObjectStore> {
     return { key, sizeBytes: Number(status.size), etag, modifiedAt: status.mtime };
   };
 
-  async function* getStream(key: string, { offset = 0, length, signal }: Range & { signal?: AbortSignal } = {}) {
-    const { sizeBytes } = await info(key);
-    if (offset > sizeBytes || (offset === sizeBytes && offset > 0)) throw outOfRange(key, offset, sizeBytes);
-    const end = Math.min(offset + (length ?? Infinity), sizeBytes) - 1;
-    if (end < offset) return;
-    yield* createReadStream(pathOf(key), { start: offset, end, highWaterMark: 1024 * 1024, ...(signal && { signal }) });
+  /** Opens the object, and finds its range in that very file: it may be replaced at any moment. */
+  const openRange = async (key: string, { offset = 0, length = Infinity }: Range) => {
+    const file = await open(pathOf(key), 'r').catch(missing(key));
+    const status = await file.stat();
+    const problem = status.isFile() ? rangeProblem(key, offset, status.size) : notFound('object', key);
+    if (!problem) return { file, offset, length: Math.min(length, status.size - offset) };
+    await file.close();
+    throw problem;
+  };
+
+  async function* getStream(key: string, { signal, ...range }: Range & { signal?: AbortSignal } = {}) {
+    const { file, offset, length } = await openRange(key, range);
+    await using _ = file;
+    for (let done = 0; done < length; done += chunkBytes) {
+      signal?.throwIfAborted();
+      yield await readWhole(file, offset + done, Math.min(chunkBytes, length - done));
+    }
   }
 
   async function* list(prefix: string): AsyncGenerator<ObjectInfo> {
@@ -68,11 +80,11 @@ export async function openObjectStore(folder: string): Promise<ObjectStore> {
     put,
     getStream,
     list,
-    get: async (key, { offset = 0, length, signal } = {}) => {
-      const { sizeBytes } = await info(key);
-      if (offset > sizeBytes || (offset === sizeBytes && offset > 0)) throw outOfRange(key, offset, sizeBytes);
+    get: async (key, { signal, ...range } = {}) => {
       signal?.throwIfAborted();
-      return readRange(pathOf(key), offset, Math.min(length ?? Infinity, sizeBytes - offset));
+      const { file, offset, length } = await openRange(key, range);
+      await using _ = file;
+      return readWhole(file, offset, length);
     },
     head: (key) => info(key).catch(ignoreNotFound),
     delete: async (key) => ((await info(key).catch(ignoreNotFound)) ? remove(pathOf(key)) : undefined),
@@ -131,12 +143,12 @@ async function flushFolder(path: string): Promise<void> {
   await folder.sync();
 }
 
-async function readRange(path: string, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+async function readWhole(file: FileHandle, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(length);
-  await using file = await open(path, 'r');
   for (let done = 0; done < length; ) {
     const { bytesRead } = await file.read(bytes, done, Math.min(length - done, 1 << 30), offset + done);
-    if (bytesRead === 0) throw new AppError('ABORTED', `${path} was replaced while it was read`);
+    if (bytesRead === 0)
+      throw new AppError('DATA_LOSS', 'an object was cut while it was read: somebody changes its file by hand');
     done += bytesRead;
   }
   return bytes;
@@ -173,8 +185,10 @@ async function removeEmptyParents(path: string, root: string): Promise<void> {
   }
 }
 
-const outOfRange = (key: string, offset: number, sizeBytes: number): AppError =>
-  new AppError('OUT_OF_RANGE', `object "${key}": offset ${offset} lies behind its ${sizeBytes} bytes`);
+function rangeProblem(key: string, offset: number, sizeBytes: number): AppError | undefined {
+  if (offset < sizeBytes || offset === 0) return undefined;
+  return new AppError('OUT_OF_RANGE', `object "${key}": offset ${offset} lies behind its ${sizeBytes} bytes`);
+}
 
 const missing =
   (key: string) =>
