@@ -65,8 +65,9 @@ const nextHalfOctave = (width: number): number => (Number.isInteger(Math.log2(wi
  * Cuts away columns without anything to score, as far as the bucket allows, and adds unscored rows up to `rows`. The
  * scores stay the same: nothing looks to the right.
  */
-export function toSheet(batch: Batch, rows = batch.rows): Sheet {
+export function toSheet(batch: Batch, { vocabSize, rows = batch.rows }: { vocabSize: number; rows?: number }): Sheet {
   checkBatch(batch);
+  checkIds(batch.ids, vocabSize);
   const targets = targetsOf(batch);
   const columns = bucketOf(usedColumns(batch, targets), batch.columns);
   const narrow = (values: Int32Array, fill: number) => {
@@ -118,4 +119,11 @@ function checkBatch(batch: Batch): void {
   }
   expect('targets', batch.targets.length, rows * columns);
   if (batch.mask && batch.mask.length > 0) expect('mask', batch.mask.length, rows * columns);
+}
+
+/** Returns the ids. Throws RangeError for one outside the vocabulary: compiled programs would silently take another. */
+export function checkIds(ids: Int32Array, vocabSize: number): Int32Array {
+  const wrong = ids.find((id) => id < 0 || id >= vocabSize);
+  if (wrong !== undefined) throw new RangeError(`token id ${wrong} is not in the vocabulary of ${vocabSize}`);
+  return ids;
 }

@@ -30,6 +30,13 @@ export function crossEntropySum(logits: tf.Tensor2D, targets: tf.Tensor1D): tf.S
 /** 1 where a target carries loss, else 0: float32 [N]. */
 export const isScored = (targets: tf.Tensor): tf.Tensor => targets.greaterEqual(tf.scalar(0, 'int32')).cast('float32');
 
-/** How many targets have the largest logit of their row. */
-export const countCorrect = (logits: tf.Tensor2D, targets: tf.Tensor1D): tf.Scalar =>
-  logits.argMax(1).equal(targets).cast('float32').sum();
+/** log p(target) of each row of logits [N, V]: [N]; 0 where the target is below 0. */
+export function logProbabilities(logits: tf.Tensor2D, targets: tf.Tensor1D): tf.Tensor1D {
+  const right = tf.oneHot(targets, logits.shape[1]).cast('float32');
+  const picked = logits.mul(right).sum(1); // [N]
+  return picked.sub(logits.logSumExp(1)).mul(isScored(targets)) as tf.Tensor1D;
+}
+
+/** 1 where the target has the largest logit of its row, else 0: float32 [N]. */
+export const isLargest = (logits: tf.Tensor2D, targets: tf.Tensor1D): tf.Tensor1D =>
+  logits.argMax(1).equal(targets).cast('float32');

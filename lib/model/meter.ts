@@ -1,10 +1,11 @@
 // Mean loss and accuracy over batches, as the trainer's evaluations and the evaluator measure them.
+import { setImmediate as giveWay } from 'node:timers/promises';
 import { jit } from '#lib/tensor/jit.ts';
 import { tf } from '#lib/tensor/tfjs.ts';
 import { type Batch, type BatchTensors, toSheet, toTensors } from './batches.ts';
 import type { ModelConfig } from './config.ts';
 import { forward, headLogits } from './forward.ts';
-import { countCorrect, crossEntropySum, isScored } from './losses.ts';
+import { crossEntropySum, isLargest, isScored } from './losses.ts';
 import type { Params } from './params.ts';
 
 export interface EvaluationMetrics {
@@ -26,10 +27,10 @@ export function createMeter(config: ModelConfig): Meter {
   const sums = jit((params: Params, batch: BatchTensors): tf.Tensor => {
     const logits = headLogits(config, params, forward(config, params, batch.ids), batch.lengths);
     const targets = batch.targets.flatten();
-    return tf.stack([crossEntropySum(logits, targets), isScored(targets).sum(), countCorrect(logits, targets)]);
+    return tf.stack([crossEntropySum(logits, targets), isScored(targets).sum(), isLargest(logits, targets).sum()]);
   });
   const sumsOf = (params: Params, batch: Batch, rows: number) =>
-    tf.tidy(() => sums(params, toTensors(toSheet(batch, rows))).dataSync<'float32'>());
+    tf.tidy(() => sums(params, toTensors(toSheet(batch, { vocabSize: config.vocabSize, rows }))).dataSync<'float32'>());
 
   return {
     async measure(params, batches) {
@@ -41,6 +42,7 @@ export function createMeter(config: ModelConfig): Meter {
         total.loss += loss;
         total.scored += scored;
         total.correct += correct;
+        await giveWay(); // the program held the thread
       }
       return { loss: total.loss / total.scored, scored: total.scored, accuracy: total.correct / total.scored };
     },

@@ -88,7 +88,7 @@ export function createTrainer(options: TrainerOptions): Trainer {
   const update = (microBatches: readonly Batch[]): StepMetrics => {
     const learningRate = learningRateAt(step, hyper);
     const pace = paceOf(step + 1, learningRate, adam);
-    const sheets = toSheets(microBatches, options.objective);
+    const sheets = toSheets(microBatches, options);
     const noiseSeed = (microBatch: number) => [Math.imul(step + 1, 0x9e3779b1) ^ seed, microBatch << 16] as const;
     const updated = programs.run({ moments, frozen, sheets, noiseSeed, pace });
     const [loss = Number.NaN, gradNorm = Number.NaN, scored = 0] = updated.metrics.dataSync<'float32'>();
@@ -147,7 +147,7 @@ function begin({ config, objective, seed, start, trainable = () => true }: Train
   };
 }
 
-function toSheets(microBatches: readonly Batch[], objective: Objective): [Sheet, ...Sheet[]] {
+function toSheets(microBatches: readonly Batch[], { objective, config }: TrainerOptions): [Sheet, ...Sheet[]] {
   const [first, ...others] = microBatches;
   if (!first) throw new RangeError('trainer: an update needs at least one micro-batch');
   const odd = microBatches.find((batch) => isLabelled(batch) !== (objective === 'classify'));
@@ -155,7 +155,7 @@ function toSheets(microBatches: readonly Batch[], objective: Objective): [Sheet,
     throw new RangeError(
       `trainer: objective "${objective}" got a batch ${isLabelled(odd) ? 'with' : 'without'} labels`,
     );
-  return [toSheet(first), ...others.map((batch) => toSheet(batch))];
+  return [toSheet(first, config), ...others.map((batch) => toSheet(batch, config))];
 }
 
 const momentNames = { first: 'exp_avg', second: 'exp_avg_sq' } as const;
