@@ -49,6 +49,7 @@ export function replaceSpec(folder: string, spec: StoredSpec): void {
 
 /** Writes a file that must not exist yet, whole; false where it does, and where the job was deleted meanwhile. */
 function writeOnce(folder: string, name: string, value: unknown): boolean {
+  if (existsSync(join(folder, name))) return false;
   const partial = join(folder, `${name}.${process.pid}.partial`);
   try {
     writeFileSync(partial, JSON.stringify(value));

@@ -42,7 +42,7 @@ test('an adopted job that is killed is found dead', async () => {
   await parent.kill();
   const { jobs } = await open();
   process.kill(await pidOf(firstLine(jobs, 'orphan')), 'SIGKILL');
-  expect(await waitForJob(jobs, 'orphan')).toMatchObject({ phase: 'failed', reason: 'its process is gone: killed' });
+  expect(await waitForJob(jobs, 'orphan')).toMatchObject({ phase: 'failed', reason: expect.stringMatching(/killed/) });
 });
 
 test('a job that is killed says by which signal', async () => {
