@@ -4,7 +4,7 @@
 // Each line "N" on standard input runs N steps and answers one line of JSON {"ms": [one a step], "loss", "peak_rss_mb"}.
 import { createInterface } from 'node:readline/promises';
 import { gptConfig } from '#lib/model/config.ts';
-import { createTrainer } from '#lib/model/trainer.ts';
+import { createTrainer } from '#lib/model/create-trainer.ts';
 import { openEngine } from '#lib/tensor/engine.ts';
 import { libraryDir } from '../support/library-dir.ts';
 
