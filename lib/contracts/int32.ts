@@ -15,5 +15,6 @@ export function toInt32Bytes(ids: ArrayLike<number>): Buffer {
  */
 export function fromInt32Bytes(bytes: Uint8Array): Int32Array {
   if (bytes.length % 4) throw new RangeError(`int32 data has ${bytes.length} bytes, which is no multiple of 4`);
-  return new Int32Array(bytes.slice().buffer);
+  // A received Buffer is a view into its whole message, and its own slice() does not copy.
+  return new Int32Array(Uint8Array.from(bytes).buffer);
 }
