@@ -1,0 +1,14 @@
+// A worker's configuration: the platform, whom it talks to, and which attempt at which run it is. What is trained stands in the run.
+import { addressOf, type Environment, platformSettings, readConfig, setting, values } from '#lib/platform/config.ts';
+import { workVariables } from '../worker-protocol.ts';
+
+const settings = {
+  ...platformSettings,
+  dataSamplerAddress: addressOf('data-sampler'),
+  weightLoaderAddress: addressOf('weight-loader'),
+  runId: setting(workVariables.runId, values.text),
+  attempt: setting(workVariables.attempt, values.positiveInteger),
+};
+
+export const loadConfig = (env: Environment = process.env) => readConfig(settings, env);
+export type WorkerConfig = ReturnType<typeof loadConfig>;

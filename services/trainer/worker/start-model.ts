@@ -1,0 +1,59 @@
+// What a run begins with: the model's configuration, its weights where it has a base, and the tokenizer that goes with both.
+import { type Hyperparameters, Objective, type RunSpec } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
+import { objectKeys } from '#lib/contracts/keys.ts';
+import { asClassifier, gptConfig, llamaConfig, type ModelConfig } from '#lib/model/config.ts';
+import { parseConfig } from '#lib/model/config-json.ts';
+import { readSafetensors } from '#lib/model/formats/safetensors.ts';
+import type { Weights } from '#lib/model/weights.ts';
+import { type Artifact, openArtifact } from '#lib/platform/manifest.ts';
+import type { ObjectStore } from '#lib/platform/object-store.ts';
+import { loadTokenizer } from '#lib/text/load-tokenizer.ts';
+import type { Tokenizer } from '#lib/text/tokenizer.ts';
+import type { Run } from '../run.ts';
+
+export interface StartModel {
+  config: ModelConfig;
+  /** The base model's; absent for fresh weights. */
+  weights?: Weights;
+  tokenizer: Tokenizer;
+}
+
+export const loadStartModel = async (objects: ObjectStore, { spec, inputs }: Run): Promise<StartModel> => {
+  if (spec.start?.$case === 'architecture') {
+    const { name, version } = inputs.tokenizer;
+    const tokenizer = await readTokenizer(await openArtifact(objects, objectKeys.tokenizer(name, version)));
+    return { config: freshConfig(spec, inputs.vocabSize, tokenizer), tokenizer };
+  }
+  const base = await openArtifact(objects, inputs.basePrefix);
+  const config = parseConfig(await readText(base, 'config.json'));
+  const weights = await base.withLocalFile('model.safetensors', (file) => readSafetensors(file));
+  const tokenizer = await readTokenizer(base);
+  if (spec.objective !== Objective.OBJECTIVE_CLASSIFY) return { config, weights, tokenizer };
+  // A head for other classes is of no use: the trainer makes a fresh one.
+  if (String(config.labels) !== String(inputs.labelNames)) weights.delete('score.weight');
+  return { config: asClassifier(config, inputs.labelNames), weights, tokenizer };
+};
+
+const readText = async (artifact: Artifact, path: string): Promise<string> =>
+  Buffer.from(await artifact.read(path)).toString('utf8');
+
+const readTokenizer = async (artifact: Artifact): Promise<Tokenizer> => {
+  const json = JSON.parse(await readText(artifact, 'tokenizer.json'));
+  const hasConfig = artifact.has('tokenizer_config.json');
+  return loadTokenizer(json, hasConfig ? JSON.parse(await readText(artifact, 'tokenizer_config.json')) : undefined);
+};
+
+const freshConfig = ({ start }: RunSpec, vocabSize: number, { bosId, eosId, padId }: Tokenizer): ModelConfig => {
+  if (start?.$case !== 'architecture') throw new TypeError('a fresh model needs an architecture');
+  const { modelType, blockSize: contextSize, nLayer, nHead, nKvHead, nEmbd, noBias, dropout } = start.value;
+  const shape = { vocabSize, contextSize, nLayer, nHead, nEmbd };
+  const config =
+    modelType === 'llama'
+      ? llamaConfig(shape, { nKvHead: nKvHead || nHead })
+      : gptConfig(shape, { bias: !noBias, dropout });
+  return { ...config, bosTokenId: bosId, eosTokenId: eosId, padTokenId: padId };
+};
+
+/** A fresh model is trained with its architecture's dropout, a base with the run's. */
+export const dropoutOf = ({ start, hyperparameters }: RunSpec): number =>
+  start?.$case === 'architecture' ? start.value.dropout : (hyperparameters as Hyperparameters).dropout;
