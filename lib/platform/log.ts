@@ -1,4 +1,5 @@
 // Structured logs: one JSON object a line on standard error (standard output belongs to results).
+import { renameSync, statSync } from 'node:fs';
 import { type DestinationStream, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino';
 
 export type Logger = PinoLogger;
@@ -22,3 +23,11 @@ export const createLogger = ({ service, level = 'info', destination = pino.desti
     },
     destination,
   );
+
+const largestLogBytes = 64 * 1024 * 1024;
+
+/** Appends to a file; one that has grown large is set aside as `<path>.1` first. */
+export function openLogFile(path: string): DestinationStream {
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > largestLogBytes) renameSync(path, `${path}.1`);
+  return pino.destination({ dest: path, append: true, mkdir: true, sync: true });
+}

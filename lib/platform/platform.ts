@@ -34,7 +34,8 @@ export async function openPlatform(config: PlatformConfig): Promise<Platform> {
   const events = createEventBus(database);
   const state = createKeyValue(database);
   const objects = await openObjectStore(join(config.home, 'objects'));
-  const jobs = createJobRunner({ folder: join(config.home, 'jobs'), env: config.jobEnvironment.reveal() });
+  const env = { ...config.jobEnvironment.reveal(), STRATA_PLATFORM: config.platform, STRATA_HOME: config.home };
+  const jobs = createJobRunner({ folder: join(config.home, 'jobs'), env });
   const close = async (): Promise<void> => {
     await jobs.close();
     await events.close();
