@@ -11,7 +11,7 @@ import { type Hyperparameters, Objective } from '#lib/contracts/gen/strata/train
 import { AppError, hasCode } from '#lib/platform/errors.ts';
 import type { Logger } from '#lib/platform/log.ts';
 import type { Run } from '../run.ts';
-import { type BatchShape, type CountedBatch, toBatch } from './batches.ts';
+import { type CountedBatch, toBatch } from './batches.ts';
 import { prefetch } from './prefetch.ts';
 
 export interface Sampler {
@@ -36,12 +36,7 @@ const readAhead = 8;
 export const createSampler = ({ client, run, stop, log, patienceMs = 30_000 }: SamplerOptions): Sampler => {
   const { spec, inputs } = run;
   const { batchSize, blockSize, accumulationSteps, evalBatches } = spec.hyperparameters as Hyperparameters;
-  const isText = spec.objective === Objective.OBJECTIVE_PRETRAIN;
-  const shape: BatchShape = {
-    rows: batchSize,
-    labelled: spec.objective === Objective.OBJECTIVE_CLASSIFY,
-    trim: !isText,
-  };
+  const shape = { labelled: spec.objective === Objective.OBJECTIVE_CLASSIFY };
 
   /** `count` batches (0: as many as there are) from sample `first` on. */
   async function* stream(

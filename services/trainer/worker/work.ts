@@ -5,7 +5,7 @@ import type { WeightLoaderServiceClient } from '#lib/contracts/gen/strata/weight
 import { createTrainer } from '#lib/model/create-trainer.ts';
 import { inLastLayers, paramSpecs } from '#lib/model/params.ts';
 import type { Trainer } from '#lib/model/trainer.ts';
-import { countParameters, type Weights } from '#lib/model/weights.ts';
+import { sizeOf, type Weights } from '#lib/model/weights.ts';
 import type { DeadlineOption } from '#lib/platform/grpc-client.ts';
 import type { Logger } from '#lib/platform/log.ts';
 import type { Platform } from '#lib/platform/platform.ts';
@@ -46,7 +46,7 @@ export const work = async (options: WorkOptions): Promise<Outcome> => {
   const from = checkpoint?.position ?? beginning;
   log.info({ step: from.step }, checkpoint ? 'going on from a checkpoint' : 'starting from the beginning');
   using trainer = startTrainer(run, model, checkpoint);
-  const parameters = countParameters(trainer.weights());
+  const parameters = paramSpecs(model.config).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   await claim.update((current) => ({ ...current, parameters, checkpointStep: from.step }));
 
   const position = await runLoop({ ...options, run, model, trainer, checkpoints, from });
