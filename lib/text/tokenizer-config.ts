@@ -9,7 +9,8 @@ export interface TokenizerConfig {
   readonly eos_token?: TokenField;
   readonly pad_token?: TokenField;
   readonly unk_token?: TokenField;
-  readonly chat_template?: string | null;
+  /** One template, or several by name, of which "default" counts. */
+  readonly chat_template?: string | readonly { readonly name: string; readonly template: string }[] | null;
   readonly [key: string]: unknown;
 }
 
@@ -23,12 +24,15 @@ export interface SpecialRoles {
 const tokenText = (field: TokenField | undefined): string | undefined =>
   typeof field === 'string' ? field : field?.content;
 
+const templateText = (field: TokenizerConfig['chat_template']): string | undefined =>
+  typeof field === 'string' ? field : field?.find(({ name }) => name === 'default')?.template;
+
 /** The roles that a tokenizer_config.json gives to tokens; all absent without one. */
 export const rolesOfConfig = (config: TokenizerConfig | undefined): SpecialRoles => ({
   bosToken: tokenText(config?.bos_token),
   eosToken: tokenText(config?.eos_token),
   padToken: tokenText(config?.pad_token),
-  chatTemplate: config?.chat_template ?? undefined,
+  chatTemplate: templateText(config?.chat_template),
 });
 
 export const configOfRoles = (roles: SpecialRoles): TokenizerConfig => ({
