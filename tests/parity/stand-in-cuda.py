@@ -1,7 +1,8 @@
 """PyTorch's Linux wheel on PyPI is linked with two gigabytes of CUDA libraries, which a CPU never calls.
 
 For every one of them that is missing, this writes a library of the same name beside PyTorch's own, in which each function
-answers "no CUDA device" (error 100). Then `import torch` works and `torch.cuda.is_available()` is False.
+answers "no CUDA device" (error 100). Then `import torch` works and `torch.cuda.is_available()` is False. The texts of errors are asked
+for on a CPU too.
 """
 
 import collections
@@ -14,6 +15,11 @@ import sysconfig
 LIBRARIES = pathlib.Path(sysconfig.get_paths()["purelib"]) / "torch" / "lib"
 CUDA = re.compile(r"lib(cu|nccl|nvrtc|nvshmem)[^/]*\.so\.\d+$")
 CALL = re.compile(r"(nccl|nvshmem|nvrtc|cu[A-Z]|cu(blas|dnn|fft|solver|sparse|pti|da)|__cuda)\w*$")
+
+BODIES = {
+    "cudaGetErrorString": 'const char *cudaGetErrorString(int error) { return "no CUDA device"; }',
+    "cudaGetErrorName": 'const char *cudaGetErrorName(int error) { return "cudaErrorNoDevice"; }',
+}
 
 
 def read(tool, *arguments):
@@ -54,7 +60,7 @@ def write_stand_in(soname, versions):
     """versions: {symbol version: function names}; the empty version is for symbols that carry none."""
     names = sorted(set().union(*versions.values()))
     source = "static int no_device(void) { return 100; }\n"
-    source += "".join(f'int {name}(void) __attribute__((alias("no_device")));\n' for name in names)
+    source += "\n".join(BODIES.get(name, f'int {name}(void) __attribute__((alias("no_device")));') for name in names) + "\n"
     script = LIBRARIES / f"{soname}.map"
     script.write_text("".join(f"{v} {{ {' '.join(f'{n};' for n in sorted(ns))} }};\n" for v, ns in versions.items() if v))
     flags = ["-shared", "-fPIC", "-w", f"-Wl,-soname,{soname}"]
