@@ -153,21 +153,29 @@ export interface CreateDatasetRequest {
     | ArtifactRef
     | undefined;
   /**
-   * The shares of documents that go to validation and test, by a hash of the content and the seed. Default 0.1 and 0.
-   * With `contiguous_split` the last share of one text (nanoGPT's way), not a hash, decides.
+   * The shares of documents that go to validation and test, by a hash of the content and the seed: a document stays in its part when others are added.
+   * Default 0.1 and 0; both 0 where a source names its split.
    */
-  validationShare: number;
-  testShare: number;
+  validationShare?: number | undefined;
+  testShare?:
+    | number
+    | undefined;
+  /** Text only: the last shares of the characters of every document go to validation and test (nanoGPT's way). Always so for one file without separator. */
   contiguousSplit: boolean;
   seed: number;
   /** Documents (or rows) that say the same after normalisation are kept once, unless switched off. */
   keepDuplicates: boolean;
-  /** Column or key names in rows; defaults "text", "label", and the usual spellings (Text, Label, instruction, input, output, messages). */
+  /**
+   * Role ("text", "label", "instruction", "input", "output", "messages") -> column or key in the rows; by default the usual spellings in any case.
+   * In a CSV or TSV file without a header line, columns are "1", "2", …
+   */
   columns: { [key: string]: string };
   /** In a text file: the line that separates documents ("" = the whole file is one document; "\n\n\n" …). */
   documentSeparator: string;
   /** Longest row in tokens that is kept (labelled, instructions); longer ones are cut (labelled) or dropped (instructions). 0: 1024. */
   maxRowTokens: number;
+  /** Classes in the order of their ids; rows give one of these names, or its id ("0", "1", …). Empty: the labels found, sorted. */
+  labelNames: string[];
 }
 
 export interface CreateDatasetRequest_ColumnsEntry {
@@ -191,6 +199,15 @@ export interface SplitStatistics_LabelsEntry {
   value: number;
 }
 
+/** A row or document that was left out. */
+export interface DroppedRow {
+  reason: string;
+  /** The source's file name. */
+  source: string;
+  /** Its first line, from 1 (in a JSON array: its place, from 1). */
+  line: number;
+}
+
 export interface Dataset {
   ref: ArtifactRef | undefined;
   kind: DatasetKind;
@@ -205,6 +222,8 @@ export interface Dataset {
   /** SHA-256 of the manifest: names data, tokenizer and settings in one. */
   sha256: string;
   createTime: string;
+  /** The first ones of every reason. */
+  droppedRows: DroppedRow[];
 }
 
 export interface Dataset_DroppedEntry {
@@ -582,14 +601,15 @@ function createBaseCreateDatasetRequest(): CreateDatasetRequest {
     kind: 0,
     sources: [],
     tokenizer: undefined,
-    validationShare: 0,
-    testShare: 0,
+    validationShare: undefined,
+    testShare: undefined,
     contiguousSplit: false,
     seed: 0,
     keepDuplicates: false,
     columns: {},
     documentSeparator: "",
     maxRowTokens: 0,
+    labelNames: [],
   };
 }
 
@@ -610,10 +630,10 @@ export const CreateDatasetRequest: MessageFns<CreateDatasetRequest> = {
     if (message.tokenizer !== undefined) {
       ArtifactRef.encode(message.tokenizer, writer.uint32(42).fork()).join();
     }
-    if (message.validationShare !== 0) {
+    if (message.validationShare !== undefined) {
       writer.uint32(49).double(message.validationShare);
     }
-    if (message.testShare !== 0) {
+    if (message.testShare !== undefined) {
       writer.uint32(57).double(message.testShare);
     }
     if (message.contiguousSplit !== false) {
@@ -633,6 +653,9 @@ export const CreateDatasetRequest: MessageFns<CreateDatasetRequest> = {
     }
     if (message.maxRowTokens !== 0) {
       writer.uint32(104).uint32(message.maxRowTokens);
+    }
+    for (const v of message.labelNames) {
+      writer.uint32(114).string(v!);
     }
     return writer;
   },
@@ -757,6 +780,14 @@ export const CreateDatasetRequest: MessageFns<CreateDatasetRequest> = {
             message.maxRowTokens = reader.uint32();
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.labelNames.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -784,12 +815,12 @@ export const CreateDatasetRequest: MessageFns<CreateDatasetRequest> = {
         ? globalThis.Number(object.validationShare)
         : isSet(object.validation_share)
         ? globalThis.Number(object.validation_share)
-        : 0,
+        : undefined,
       testShare: isSet(object.testShare)
         ? globalThis.Number(object.testShare)
         : isSet(object.test_share)
         ? globalThis.Number(object.test_share)
-        : 0,
+        : undefined,
       contiguousSplit: isSet(object.contiguousSplit)
         ? globalThis.Boolean(object.contiguousSplit)
         : isSet(object.contiguous_split)
@@ -825,6 +856,11 @@ export const CreateDatasetRequest: MessageFns<CreateDatasetRequest> = {
         : isSet(object.max_row_tokens)
         ? globalThis.Number(object.max_row_tokens)
         : 0,
+      labelNames: globalThis.Array.isArray(object?.labelNames)
+        ? object.labelNames.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.label_names)
+        ? object.label_names.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -845,10 +881,10 @@ export const CreateDatasetRequest: MessageFns<CreateDatasetRequest> = {
     if (message.tokenizer !== undefined) {
       obj.tokenizer = ArtifactRef.toJSON(message.tokenizer);
     }
-    if (message.validationShare !== 0) {
+    if (message.validationShare !== undefined) {
       obj.validationShare = floatToJson(message.validationShare);
     }
-    if (message.testShare !== 0) {
+    if (message.testShare !== undefined) {
       obj.testShare = floatToJson(message.testShare);
     }
     if (message.contiguousSplit !== false) {
@@ -875,6 +911,9 @@ export const CreateDatasetRequest: MessageFns<CreateDatasetRequest> = {
     if (message.maxRowTokens !== 0) {
       obj.maxRowTokens = Math.round(message.maxRowTokens);
     }
+    if (message.labelNames?.length) {
+      obj.labelNames = message.labelNames;
+    }
     return obj;
   },
 
@@ -890,8 +929,8 @@ export const CreateDatasetRequest: MessageFns<CreateDatasetRequest> = {
     message.tokenizer = (object.tokenizer !== undefined && object.tokenizer !== null)
       ? ArtifactRef.fromPartial(object.tokenizer)
       : undefined;
-    message.validationShare = object.validationShare ?? 0;
-    message.testShare = object.testShare ?? 0;
+    message.validationShare = object.validationShare ?? undefined;
+    message.testShare = object.testShare ?? undefined;
     message.contiguousSplit = object.contiguousSplit ?? false;
     message.seed = object.seed ?? 0;
     message.keepDuplicates = object.keepDuplicates ?? false;
@@ -906,6 +945,7 @@ export const CreateDatasetRequest: MessageFns<CreateDatasetRequest> = {
     );
     message.documentSeparator = object.documentSeparator ?? "";
     message.maxRowTokens = object.maxRowTokens ?? 0;
+    message.labelNames = object.labelNames?.map((e) => e) || [];
     return message;
   },
 };
@@ -1263,6 +1303,107 @@ export const SplitStatistics_LabelsEntry: MessageFns<SplitStatistics_LabelsEntry
   },
 };
 
+function createBaseDroppedRow(): DroppedRow {
+  return { reason: "", source: "", line: 0 };
+}
+
+export const DroppedRow: MessageFns<DroppedRow> = {
+  encode(message: DroppedRow, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reason !== "") {
+      writer.uint32(10).string(message.reason);
+    }
+    if (message.source !== "") {
+      writer.uint32(18).string(message.source);
+    }
+    if (message.line !== 0) {
+      writer.uint32(24).uint64(message.line);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DroppedRow {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDroppedRow();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.source = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.line = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DroppedRow {
+    return {
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      source: isSet(object.source) ? globalThis.String(object.source) : "",
+      line: isSet(object.line) ? globalThis.Number(object.line) : 0,
+    };
+  },
+
+  toJSON(message: DroppedRow): unknown {
+    const obj: any = {};
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.source !== "") {
+      obj.source = message.source;
+    }
+    if (message.line !== 0) {
+      obj.line = Math.round(message.line);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DroppedRow>): DroppedRow {
+    return DroppedRow.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DroppedRow>): DroppedRow {
+    const message = createBaseDroppedRow();
+    message.reason = object.reason ?? "";
+    message.source = object.source ?? "";
+    message.line = object.line ?? 0;
+    return message;
+  },
+};
+
 function createBaseDataset(): Dataset {
   return {
     ref: undefined,
@@ -1275,6 +1416,7 @@ function createBaseDataset(): Dataset {
     dropped: {},
     sha256: "",
     createTime: "",
+    droppedRows: [],
   };
 }
 
@@ -1309,6 +1451,9 @@ export const Dataset: MessageFns<Dataset> = {
     }
     if (message.createTime !== "") {
       writer.uint32(82).string(message.createTime);
+    }
+    for (const v of message.droppedRows) {
+      DroppedRow.encode(v!, writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -1409,6 +1554,14 @@ export const Dataset: MessageFns<Dataset> = {
             message.createTime = reader.string();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.droppedRows.push(DroppedRow.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1464,6 +1617,11 @@ export const Dataset: MessageFns<Dataset> = {
         : isSet(object.create_time)
         ? globalThis.String(object.create_time)
         : "",
+      droppedRows: globalThis.Array.isArray(object?.droppedRows)
+        ? object.droppedRows.map((e: any) => DroppedRow.fromJSON(e))
+        : globalThis.Array.isArray(object?.dropped_rows)
+        ? object.dropped_rows.map((e: any) => DroppedRow.fromJSON(e))
+        : [],
     };
   },
 
@@ -1505,6 +1663,9 @@ export const Dataset: MessageFns<Dataset> = {
     if (message.createTime !== "") {
       obj.createTime = message.createTime;
     }
+    if (message.droppedRows?.length) {
+      obj.droppedRows = message.droppedRows.map((e) => DroppedRow.toJSON(e));
+    }
     return obj;
   },
 
@@ -1533,6 +1694,7 @@ export const Dataset: MessageFns<Dataset> = {
     );
     message.sha256 = object.sha256 ?? "";
     message.createTime = object.createTime ?? "";
+    message.droppedRows = object.droppedRows?.map((e) => DroppedRow.fromPartial(e)) || [];
     return message;
   },
 };
