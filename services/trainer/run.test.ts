@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { runIn } from './fixtures.ts';
+import { runIn } from './run.fixture.ts';
 import {
   buryWorker,
   cancelRun,

@@ -8,7 +8,7 @@ import { openObjectStore } from '#lib/platform/embedded/object-store.ts';
 import { AppError } from '#lib/platform/errors.ts';
 import { createLogger } from '#lib/platform/log.ts';
 import type { ObjectStore } from '#lib/platform/object-store.ts';
-import { runIn } from '../fixtures.ts';
+import { runIn } from '../run.fixture.ts';
 import { type Checkpoint, createCheckpoints } from './checkpoints.ts';
 
 let folder: string;
