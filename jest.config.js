@@ -2,8 +2,10 @@
 // and training (slow, its own target).
 const base = {
   testEnvironment: 'node',
+  // Packages that are ESM only and that unit tests load.
+  transformIgnorePatterns: ['/node_modules/(?!(d3-[a-z-]+|internmap)/)'],
   transform: {
-    '^.+\\.ts$': [
+    '^.+\\.(ts|mjs|js)$': [
       '@swc/jest',
       { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'commonjs' } },
     ],
