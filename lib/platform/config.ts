@@ -12,6 +12,7 @@ export interface Setting<T = unknown> {
   variable: string;
   schema: z.ZodType<T>;
   fallback?: string | ((env: Environment) => string | undefined);
+  isSecret?: boolean;
 }
 
 export type Settings = Record<string, Setting>;
@@ -41,6 +42,20 @@ export class ConfigError extends Error {
 export const setting = <T>(variable: string, schema: z.ZodType<T>, fallback?: Setting['fallback']): Setting<T> =>
   fallback === undefined ? { variable, schema } : { variable, schema, fallback };
 
+/** A setting whose value no log and no error shows. */
+export const secretSetting = <T = string>(
+  variable: string,
+  schema: z.ZodType<T>,
+  fallback?: Setting['fallback'],
+): Setting<Secret<T>> => ({
+  ...setting(
+    variable,
+    schema.transform((value) => new Secret(value)),
+    fallback,
+  ),
+  isSecret: true,
+});
+
 /** Kinds of values that are not plain text. */
 export const values = {
   text: z.string(),
@@ -49,7 +64,6 @@ export const values = {
   port: z.coerce.number().int().min(0).max(65535),
   milliseconds: z.coerce.number().min(0),
   flag: z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1'),
-  secret: z.string().transform((text) => new Secret(text)),
 };
 
 /** `data-sampler` -> `STRATA_DATA_SAMPLER_PORT`. */
@@ -89,30 +103,23 @@ export function readConfig<S extends Settings>(
   settings: S,
   env: Environment,
 ): Config<S> & { readonly jobEnvironment: Secret<Record<string, string>> } {
-  const problems: string[] = [];
-  const entries = Object.entries(settings).map(([name, { variable, schema, fallback }]) => {
-    const text = env[variable] || (typeof fallback === 'function' ? fallback(env) : fallback);
-    if (text === undefined) {
-      problems.push(`${variable} is required`);
-      return [name, undefined];
-    }
-    const parsed = schema.safeParse(text);
-    if (!parsed.success) {
-      problems.push(
-        ...parsed.error.issues.map(({ message }) => `${variable}: ${message} (it is ${shown(schema, text)})`),
-      );
-    }
-    return [name, parsed.data];
-  });
+  const results = Object.entries(settings).map(([name, each]) => ({ name, ...readSetting(each, env) }));
+  const problems = results.flatMap((result) => result.problems);
   if (problems.length) throw new ConfigError(problems);
-  return Object.freeze({ ...Object.fromEntries(entries), jobEnvironment: new Secret(inheritable(env)) });
+  const config = Object.fromEntries(results.map(({ name, value }) => [name, value])) as Config<S>;
+  return { ...config, jobEnvironment: new Secret(inheritable(env)) };
 }
 
-const shown = (schema: z.ZodType, text: string): string =>
-  schema === values.secret ? 'a secret' : JSON.stringify(text);
+function readSetting({ variable, schema, fallback, isSecret }: Setting, env: Environment) {
+  const text = env[variable] || (typeof fallback === 'function' ? fallback(env) : fallback);
+  if (text === undefined) return { value: undefined, problems: [`${variable} is required`] };
+  const { data, error } = schema.safeParse(text);
+  const found = isSecret ? '' : ` (it is ${JSON.stringify(text)})`;
+  return { value: data, problems: error ? error.issues.map(({ message }) => `${variable}: ${message}${found}`) : [] };
+}
 
 const inherited =
-  /^(STRATA_.*|PATH|HOME|USER|TMPDIR|LANG|LC_.*|XDG_.*|LD_LIBRARY_PATH|DYLD_.*|CUDA_.*|NVIDIA_.*|TF_.*|OMP_.*|NODE_.*)$/;
+  /^(STRATA_.*|PATH|HOME|USER|TMPDIR|LANG|LC_.*|XDG_.*|LD_LIBRARY_PATH|DYLD_.*|CUDA_.*|NVIDIA_.*|TF_.*|OMP_.*|NODE_.*|PIP_.*|SSL_CERT_.*|(HTTPS?|NO)_PROXY)$/i;
 
 function inheritable(env: Environment): Record<string, string> {
   const pairs = Object.entries(env).filter((pair): pair is [string, string] => pair[1] !== undefined);
