@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import { createGpt2Tokenizer } from './gpt2.ts';
 import { loadTokenizer } from './load-tokenizer.ts';
 import { randomText } from './random-text.fixture.ts';
+import { readTokenizerFiles, writeTokenizerFiles } from './tokenizer-files.ts';
 import type { TokenizerJson } from './tokenizer-json.ts';
 
 const numbers = (ids: Int32Array): number[] => Array.from(ids);
@@ -18,6 +19,12 @@ test('a written tokenizer.json gives the same tokenizer back', () => {
   }
   expect(loaded.toJSON()).toEqual(gpt2.toJSON());
   expect([loaded.kind, loaded.vocabSize, loaded.eosId]).toEqual(['byte-bpe', 50257, 50256]);
+});
+
+test('the files of a tokenizer that was read from files are those files, byte for byte', () => {
+  const files = writeTokenizerFiles(gpt2);
+  expect(writeTokenizerFiles(readTokenizerFiles(files))).toEqual(files);
+  expect(() => readTokenizerFiles({ 'tokenizer.json': '{' })).toThrow('tokenizer.json is no JSON');
 });
 
 test('merges in the old form, "a b", are read as those in the new one', () => {

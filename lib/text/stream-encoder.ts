@@ -8,6 +8,8 @@ export interface TextStream<T> {
   /** What `take` made of the text up to the last safe place; undefined where there is none yet. */
   push(chunk: string): T | undefined;
   end(): T;
+  /** How much text waits, in UTF-16 units. */
+  waitingLength(): number;
 }
 
 export interface TextStreamParts<T> {
@@ -37,12 +39,13 @@ export const createTextStream = <T>({ take, mayCutAt }: TextStreamParts<T>): Tex
       return undefined;
     },
     end: () => takeUpTo(waiting.length),
+    waitingLength: () => waiting.length,
   };
 };
 
 export const createStreamEncoder = (parts: TextStreamParts<Int32Array>): StreamEncoder => {
   const stream = createTextStream(parts);
-  return { push: (chunk) => stream.push(chunk) ?? new Int32Array(0), end: stream.end };
+  return { ...stream, push: (chunk) => stream.push(chunk) ?? new Int32Array(0) };
 };
 
 const APOSTROPHE = 0x27;

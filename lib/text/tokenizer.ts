@@ -27,6 +27,8 @@ export interface DecodeOptions {
 export interface StreamEncoder {
   push(chunk: string): Int32Array;
   end(): Int32Array;
+  /** How much text waits for a place where it may be cut, in UTF-16 units: mostly a word, but a text may have no such place. */
+  waitingLength(): number;
 }
 
 /** Ids in chunks -> text; never half a character, and all texts together equal decode() of all ids. */
