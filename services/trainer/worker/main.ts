@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataSamplerServiceDefinition } from '#lib/contracts/gen/strata/data_sampler/v1/data_sampler.ts';
 import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
-import { resolveTool } from '#lib/platform/artifacts.ts';
+import { resolveEngine } from '#lib/platform/artifacts.ts';
 import { connect } from '#lib/platform/grpc-client.ts';
 import { createLogger, type Logger } from '#lib/platform/log.ts';
 import { openPlatform } from '#lib/platform/platform.ts';
@@ -55,7 +55,7 @@ const openEngineFor = async ({ spec }: Run, { device, cacheDir }: WorkerConfig):
   const compileCacheDir = join(cacheDir, 'xla');
   await mkdir(compileCacheDir, { recursive: true });
   const wanted = spec.device === 'cpu' || spec.device === 'cuda' ? spec.device : device;
-  openEngine({ libraryDir: await resolveTool('libtensorflow', { cacheDir }), device: wanted, compileCacheDir });
+  openEngine({ libraryDir: await resolveEngine(wanted, { cacheDir }), device: wanted, compileCacheDir });
 };
 
 const giveUp = async (
