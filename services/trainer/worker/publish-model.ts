@@ -19,6 +19,7 @@ export interface PublishOptions {
   config: ModelConfig;
   weights: Weights;
   tokenizer: Tokenizer;
+  tokenizerFiles: Record<string, string>;
   /** Of which step the weights are. */
   step: number;
   codeVersion: string;
@@ -60,7 +61,7 @@ const isWhole = async (objects: ObjectStore, prefix: string): Promise<boolean> =
 
 const writeModel = async (
   prefix: string,
-  { run, config, weights, tokenizer, step, objects }: PublishOptions,
+  { run, config, weights, tokenizer, tokenizerFiles, step, objects }: PublishOptions,
 ): Promise<void> => {
   await objects.deletePrefix(prefix);
   await writeArtifact(objects, prefix, {
@@ -72,8 +73,7 @@ const writeModel = async (
     parts: {
       'config.json': toJsonBytes(configToJson(config)),
       'model.safetensors': toBody(weights),
-      'tokenizer.json': toJsonBytes(tokenizer.toJSON()),
-      'tokenizer_config.json': toJsonBytes(tokenizer.toConfig()),
+      ...toParts(tokenizerFiles),
       'generation_config.json': toJsonBytes(generationConfig(run, tokenizer)),
     },
   });
@@ -88,6 +88,9 @@ const generationConfig = ({ spec }: Run, { bosId, eosId, specialTokens }: Tokeni
     ...(stops.length > 0 && { eos_token_id: stops.length === 1 ? stops[0] : stops }),
   };
 };
+
+const toParts = (texts: Record<string, string>): Record<string, Uint8Array> =>
+  Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, Buffer.from(text)]));
 
 const toJsonBytes = (value: unknown): Uint8Array => Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
 

@@ -7,8 +7,8 @@ import { readSafetensors } from '#lib/model/formats/safetensors.ts';
 import type { Weights } from '#lib/model/weights.ts';
 import { type Artifact, openArtifact } from '#lib/platform/manifest.ts';
 import type { ObjectStore } from '#lib/platform/object-store.ts';
-import { loadTokenizer } from '#lib/text/load-tokenizer.ts';
 import type { Tokenizer } from '#lib/text/tokenizer.ts';
+import { readTokenizerFiles } from '#lib/text/tokenizer-files.ts';
 import type { Run } from '../run.ts';
 
 export interface StartModel {
@@ -16,31 +16,35 @@ export interface StartModel {
   /** The base model's; absent for fresh weights. */
   weights?: Weights;
   tokenizer: Tokenizer;
+  /** As they lie in the store: the result gets the same bytes, and so the same tokenizer hash. */
+  tokenizerFiles: Record<string, string>;
 }
 
 export const loadStartModel = async (objects: ObjectStore, { spec, inputs }: Run): Promise<StartModel> => {
   if (spec.start?.$case === 'architecture') {
     const { name, version } = inputs.tokenizer;
-    const tokenizer = await readTokenizer(await openArtifact(objects, objectKeys.tokenizer(name, version)));
-    return { config: freshConfig(spec, inputs.vocabSize, tokenizer), tokenizer };
+    const files = await readTokenizer(await openArtifact(objects, objectKeys.tokenizer(name, version)));
+    return { config: freshConfig(spec, inputs.vocabSize, files.tokenizer), ...files };
   }
   const base = await openArtifact(objects, inputs.basePrefix);
   const config = parseConfig(await readText(base, 'config.json'));
   const weights = await base.withLocalFile('model.safetensors', (file) => readSafetensors(file));
-  const tokenizer = await readTokenizer(base);
-  if (spec.objective !== Objective.OBJECTIVE_CLASSIFY) return { config, weights, tokenizer };
+  const start = { weights, ...(await readTokenizer(base)) };
+  if (spec.objective !== Objective.OBJECTIVE_CLASSIFY) return { config, ...start };
   // A head for other classes is of no use: the trainer makes a fresh one.
   if (String(config.labels) !== String(inputs.labelNames)) weights.delete('score.weight');
-  return { config: asClassifier(config, inputs.labelNames), weights, tokenizer };
+  return { config: asClassifier(config, inputs.labelNames), ...start };
 };
 
 const readText = async (artifact: Artifact, path: string): Promise<string> =>
   Buffer.from(await artifact.read(path)).toString('utf8');
 
-const readTokenizer = async (artifact: Artifact): Promise<Tokenizer> => {
-  const json = JSON.parse(await readText(artifact, 'tokenizer.json'));
-  const hasConfig = artifact.has('tokenizer_config.json');
-  return loadTokenizer(json, hasConfig ? JSON.parse(await readText(artifact, 'tokenizer_config.json')) : undefined);
+const readTokenizer = async (artifact: Artifact): Promise<Pick<StartModel, 'tokenizer' | 'tokenizerFiles'>> => {
+  const config = artifact.has('tokenizer_config.json') && {
+    'tokenizer_config.json': await readText(artifact, 'tokenizer_config.json'),
+  };
+  const files = { 'tokenizer.json': await readText(artifact, 'tokenizer.json'), ...config };
+  return { tokenizer: readTokenizerFiles(files), tokenizerFiles: files };
 };
 
 const freshConfig = ({ start }: RunSpec, vocabSize: number, { bosId, eosId, padId }: Tokenizer): ModelConfig => {
