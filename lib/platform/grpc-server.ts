@@ -38,7 +38,7 @@ export interface ServeOptions {
   ready?: Promise<unknown>;
   /** How long calls may go on after stop. Default 5 s. */
   drainMs?: number;
-  /** After the last call has ended: stop subscriptions, close clients and workers. */
+  /** After the last call has ended, or when it cannot listen: stop subscriptions, close clients and workers. */
   onStop?: () => Promise<unknown>;
 }
 
@@ -61,7 +61,12 @@ export async function serveGrpc(options: ServeOptions): Promise<GrpcServer> {
   server.add(HealthDefinition, HealthServiceImpl(health));
   server.add(ServerReflectionService, await reflection(services));
   setServing(false);
-  const port = await listen(server, options);
+  const port = await listen(server, options).catch(async (error) => {
+    await Promise.resolve()
+      .then(onStop)
+      .catch((cause) => log.debug({ error: cause }, 'stopping after a failed start'));
+    throw error;
+  });
   let stopping: Promise<void> | undefined;
   void ready.then(
     () => stopping ?? setServing(true),

@@ -45,7 +45,8 @@ export async function runService<C extends PlatformConfig & { logLevel: string }
     log.info('stopped');
   } catch (error) {
     log.fatal({ error }, fromUnknown(error).message);
-    process.exitCode = 1;
+    // Whatever was started before it failed must not keep a dead service alive.
+    process.exit(1);
   }
 }
 
