@@ -15,7 +15,7 @@ export interface Delivery {
 export interface SubscribeOptions {
   /** Names the subscription: it survives restarts, and consumers of one name share its events. Letters, digits, `-` and `_`. */
   durable: string;
-  /** Subjects; `*` stands for one token, a last `>` for one or more. */
+  /** Subjects; `*` stands for one token, a last `>` for one or more. A known durable name takes a change of them from then on. */
   subjects: string[];
   /**
    * Returning acknowledges. Throwing UNAVAILABLE, ABORTED, or anything that is not an AppError, retries after a delay, up to maxDeliver;
@@ -50,7 +50,7 @@ export interface DeadLetter {
 }
 
 export interface EventBus {
-  /** Returns once the event is stored. Events of one publisher are delivered in order, as long as nothing is retried. */
+  /** Returns once the event is stored; at most 1 MiB of JSON. Events of one publisher are delivered in order, as long as nothing is retried. */
   publish(event: StrataEvent): Promise<void>;
   subscribe(options: SubscribeOptions): Promise<Subscription>;
   /** Newest first. */

@@ -1,5 +1,5 @@
 // AppErrors over gRPC: code, message and google.rpc.BadRequest, in both directions; and the server's access log, which sees every outcome.
-import { type CallContext, type ServerMiddlewareCall, Status } from 'nice-grpc';
+import { type CallContext, ServerError, type ServerMiddlewareCall, Status } from 'nice-grpc';
 import type { ClientError } from 'nice-grpc-common';
 import { BadRequest, type ErrorDetails, RichServerError } from 'nice-grpc-error-details';
 import { AppError, type ErrorCode, errorCodes, fromUnknown, isAbortError } from './errors.ts';
@@ -20,7 +20,7 @@ export const mapErrors = (log: Logger) =>
     } catch (error) {
       if (isAbortError(error) || context.signal.aborted) {
         done('CANCELLED');
-        throw error;
+        throw new ServerError(Status.CANCELLED, 'the call was cancelled');
       }
       const appError = fromUnknown(error);
       done(appError.code, error);

@@ -32,7 +32,7 @@ export interface Range {
 }
 
 export interface ObjectStore {
-  /** Whole or not at all: a reader never sees half an object. A full disk is RESOURCE_EXHAUSTED. */
+  /** Whole or not at all: a reader never sees half an object. A full disk is RESOURCE_EXHAUSTED. No key may be another one's folder. */
   put(key: string, body: Body, options?: PutObjectOptions): Promise<StoredObject>;
   /** NOT_FOUND for an unknown key; OUT_OF_RANGE where `offset` lies behind the end. */
   get(key: string, range?: Range & { signal?: AbortSignal }): Promise<Uint8Array<ArrayBuffer>>;

@@ -1,6 +1,7 @@
 // The one SQLite file behind the embedded event bus and key-value store: WAL, safe between processes.
 // Survives kill -9 at any moment; a power cut may undo the last moments, never corrupt (synchronous = normal).
 import { DatabaseSync } from 'node:sqlite';
+import { AppError, type ErrorCode } from '../errors.ts';
 
 export interface Database {
   readonly sql: DatabaseSync;
@@ -14,8 +15,7 @@ export interface Database {
 const pollMs = 50;
 
 export function openDatabase(path: string): Database {
-  const sql = new DatabaseSync(path, { timeout: 10_000 });
-  sql.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma journal_size_limit = 67108864');
+  const sql = open(path);
   const listeners = new Set<() => void>();
   const notify = (): void => {
     for (const listener of [...listeners]) listener();
@@ -43,7 +43,7 @@ export function openDatabase(path: string): Database {
         return result;
       } catch (error) {
         if (sql.isTransaction) sql.exec('rollback');
-        throw error;
+        throw explained(error, path);
       }
     },
     onChange(listener) {
@@ -62,4 +62,32 @@ export function openDatabase(path: string): Database {
       if (sql.isOpen) sql.close();
     },
   };
+}
+
+function open(path: string): DatabaseSync {
+  try {
+    const sql = new DatabaseSync(path, { timeout: 10_000 });
+    sql.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma journal_size_limit = 67108864');
+    return sql;
+  } catch (error) {
+    throw explained(error, path);
+  }
+}
+
+// SQLite's result codes: https://sqlite.org/rescode.html
+const reasons: Record<number, [ErrorCode, string]> = {
+  5: ['UNAVAILABLE', 'another process keeps it locked'],
+  8: ['PERMISSION_DENIED', 'it cannot be written'],
+  11: ['DATA_LOSS', 'it is damaged; restore it from a copy, or move it away to begin anew'],
+  13: ['RESOURCE_EXHAUSTED', 'no space left; free some or move STRATA_HOME'],
+  14: ['PERMISSION_DENIED', 'it cannot be opened'],
+  26: ['DATA_LOSS', 'it is not a database; move it away to begin anew'],
+};
+
+/** SQLite's errors as ours, naming the file; others as they are. */
+function explained(error: unknown, path: string): unknown {
+  const { errcode = 0 } = error as { errcode?: number };
+  // The low byte is the kind; the rest refines it.
+  const [code, reason] = reasons[errcode & 0xff] ?? [];
+  return code ? new AppError(code, `${path}: ${reason}`, { cause: error }) : error;
 }

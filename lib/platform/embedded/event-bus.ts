@@ -4,21 +4,25 @@ import { AppError, fromUnknown, hasCode, isAbortError, isAppError, notFound } fr
 import type { EventBus, SubscribeOptions, Subscription } from '../event-bus.ts';
 import type { Database } from './database.ts';
 import { type Claim, createEventStore, type EventStore, type Retention } from './event-store.ts';
+import { toJson } from './to-json.ts';
 import { createWake } from './wake.ts';
 
 const defaultRetention: Retention = { maxAgeMs: 7 * 24 * 3600 * 1000, maxEvents: 100_000 };
 const defaultBackoffMs = [200, 1000, 5000, 30_000];
 const longestSleepMs = 30_000;
+const pruneEvery = 1000;
 
 export function createEventBus(database: Database, retention = defaultRetention): EventBus {
   const store = createEventStore(database);
   const subscriptions = new Set<Subscription>();
+  let published = 0;
   store.prune(retention, Date.now());
 
   return {
     async publish(event) {
       checkSubject(event.type);
-      store.publish(event, Date.now());
+      store.publish(event, toJson(`event ${event.id}`, event), Date.now());
+      if (++published % pruneEvery === 0) store.prune(retention, Date.now());
     },
     async subscribe(options) {
       if (!/^[A-Za-z0-9_-]+$/.test(options.durable)) {

@@ -66,9 +66,9 @@ export function createEventStore(database: Database) {
   };
 
   return {
-    publish(event: StrataEvent, now: number): void {
+    publish(event: StrataEvent, body: string, now: number): void {
       transaction(() => {
-        const { changes, lastInsertRowid } = insertEvent.run(event.id, event.type, JSON.stringify(event), now);
+        const { changes, lastInsertRowid } = insertEvent.run(event.id, event.type, body, now);
         if (changes === 0) return;
         for (const row of consumers.all() as { durable: string; subjects: string }[]) {
           deliverTo(row.durable, JSON.parse(row.subjects), lastInsertRowid, event.type, now);
@@ -76,22 +76,17 @@ export function createEventStore(database: Database) {
       });
     },
 
-    /** Registers a durable name; a new one, or new subjects of an old one, are given the events that are kept, unless `from` is `new`. */
+    /** Registers a durable name. A new one is given the events that are kept, unless `from` is `new`. */
     register(durable: string, subjects: string[], from: 'all' | 'new', now: number): void {
       transaction(() => {
-        const known = sql.prepare('select subjects from consumers where durable = ?').get(durable) as
-          | { subjects: string }
-          | undefined;
-        const before = known ? (JSON.parse(known.subjects) as string[]) : [];
-        const added = subjects.filter((subject) => !before.includes(subject));
+        const isKnown = sql.prepare('select 1 from consumers where durable = ?').get(durable) !== undefined;
         sql.prepare('insert or replace into consumers values (?, ?)').run(durable, JSON.stringify(subjects));
-        if (from === 'new' || added.length === 0) return;
-        const old = (type: string) => before.some((pattern) => subjectMatches(pattern, type));
+        if (isKnown || from === 'new') return;
         for (const { seq, type } of sql.prepare('select seq, type from events').all() as {
           seq: number;
           type: string;
         }[]) {
-          if (!old(type)) deliverTo(durable, added, seq, type, now);
+          deliverTo(durable, subjects, seq, type, now);
         }
       });
     },

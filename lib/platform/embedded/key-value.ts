@@ -9,6 +9,7 @@ import {
   type WatchOptions,
 } from '../key-value.ts';
 import type { Database } from './database.ts';
+import { toJson } from './to-json.ts';
 import { createWake } from './wake.ts';
 
 const schema = `
@@ -95,7 +96,7 @@ export function createKeyValue(database: Database): KeyValue {
       const row = select.get(checkKey(key)) as Row | undefined;
       return row && toEntry<T>(row);
     },
-    put: async (key, value, options = {}) => write(key, toJson(key, value), options),
+    put: async (key, value, options = {}) => write(key, toJson(`state key "${key}"`, value), options),
     delete: async (key, options = {}) => void write(key, null, options),
     list: async <T>(prefix: string) =>
       (selectBelow.all(...below(checkKey(prefix))) as unknown as Row[]).map((row) => toEntry<T>(row)),
@@ -109,12 +110,6 @@ const toEntry = <T>({ key, value, revision }: Row): Entry<T> => ({
   value: JSON.parse(value ?? 'null') as T,
   revision,
 });
-
-function toJson(key: string, value: unknown): string {
-  const text = JSON.stringify(value);
-  if (text === undefined) throw new TypeError(`state key "${key}": the value is not JSON`);
-  return text;
-}
 
 // The keys that begin with "prefix." are those between "prefix." and "prefix/" ("/" follows "." in ASCII).
 const below = (prefix: string): [string, string] => [`${prefix}.`, `${prefix}/`];
