@@ -6,6 +6,8 @@ const settings = {
   ...platformSettings,
   dataSamplerAddress: addressOf('data-sampler'),
   weightLoaderAddress: addressOf('weight-loader'),
+  /** How long the data sampler may be away before the worker gives up. */
+  patienceMs: setting('STRATA_TRAINER_PATIENCE_MS', values.milliseconds, '30000'),
   runId: setting(workVariables.runId, values.text),
   attempt: setting(workVariables.attempt, values.positiveInteger),
 };

@@ -38,6 +38,7 @@ const main = async (config: WorkerConfig): Promise<number> => {
       dataSampler: dataSampler.client,
       weightLoader: weightLoader.client,
       codeVersion: packageJson.version,
+      patienceMs: config.patienceMs,
       openEngine: (run) => openEngineFor(run, config),
       stop: stop.signal,
       log,

@@ -28,12 +28,12 @@ export interface SamplerOptions {
   stop: AbortSignal;
   log: Logger;
   /** How long the data sampler may be away. */
-  patienceMs?: number;
+  patienceMs: number;
 }
 
 const readAhead = 8;
 
-export const createSampler = ({ client, run, stop, log, patienceMs = 30_000 }: SamplerOptions): Sampler => {
+export const createSampler = ({ client, run, stop, log, patienceMs }: SamplerOptions): Sampler => {
   const { spec, inputs } = run;
   const { batchSize, blockSize, accumulationSteps, evalBatches } = spec.hyperparameters as Hyperparameters;
   const shape = { labelled: spec.objective === Objective.OBJECTIVE_CLASSIFY };

@@ -25,6 +25,8 @@ export interface WorkOptions {
   dataSampler: Pick<DataSamplerServiceClient, 'streamBatches'>;
   weightLoader: Pick<WeightLoaderServiceClient<DeadlineOption>, 'registerModel'>;
   codeVersion: string;
+  /** How long the data sampler may be away. */
+  patienceMs: number;
   /** Loads the engine for the run's device. */
   openEngine: (run: Run) => Promise<unknown>;
   /** Asks for a checkpoint and an end. */
@@ -108,7 +110,7 @@ const runLoop = (options: LoopOptions): Promise<Position> => {
     classify: spec.objective === Objective.OBJECTIVE_CLASSIFY,
     isTrained: isTrainedIn(run, model),
     hasValidation: inputs.validated.length > 0,
-    sampler: createSampler({ client: dataSampler, run, stop, log }),
+    sampler: createSampler({ client: dataSampler, run, stop, log, patienceMs: options.patienceMs }),
     report: createReport({
       run,
       claim,
