@@ -2,16 +2,18 @@
 import type { DataSamplerServiceClient } from '#lib/contracts/gen/strata/data_sampler/v1/data_sampler.ts';
 import { type Hyperparameters, Objective } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
 import type { WeightLoaderServiceClient } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
+import type { ModelConfig } from '#lib/model/config.ts';
 import { createTrainer } from '#lib/model/create-trainer.ts';
 import { inLastLayers, paramSpecs } from '#lib/model/params.ts';
 import type { Trainer } from '#lib/model/trainer.ts';
-import { sizeOf, type Weights } from '#lib/model/weights.ts';
+import { getWeight, sizeOf, type Weights } from '#lib/model/weights.ts';
 import type { DeadlineOption } from '#lib/platform/grpc-client.ts';
 import type { Logger } from '#lib/platform/log.ts';
+import type { ObjectStore } from '#lib/platform/object-store.ts';
 import type { Platform } from '#lib/platform/platform.ts';
 import { createMetricLog } from '../metric-log.ts';
 import { moveRun, type Run } from '../run.ts';
-import { type Checkpoint, type Checkpoints, createCheckpoints, type Position } from './checkpoints.ts';
+import { type Checkpoints, createCheckpoints, type Position } from './checkpoints.ts';
 import type { Claim } from './claim.ts';
 import { publishModel } from './publish-model.ts';
 import { createReport } from './report.ts';
@@ -36,81 +38,80 @@ export interface WorkOptions {
 
 export type Outcome = 'finished' | 'interrupted';
 
-const beginning: Position = { step: 0, nextSample: 0, tokensSeen: 0, best: null };
-
 export const work = async (options: WorkOptions): Promise<Outcome> => {
-  const { claim, platform, stop, log } = options;
+  const { claim, platform, log } = options;
   const run = await claim.run();
-  const checkpoints = createCheckpoints({ objects: platform.objects, run, log });
   await options.openEngine(run);
-  const model = await loadStartModel(platform.objects, run);
-  const checkpoint = await checkpoints.loadNewest();
-  const from = checkpoint?.position ?? beginning;
-  log.info({ step: from.step }, checkpoint ? 'going on from a checkpoint' : 'starting from the beginning');
-  using trainer = startTrainer(run, model, checkpoint);
-  const parameters = paramSpecs(model.config).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-  await claim.update((current) => ({ ...current, parameters, checkpointStep: from.step }));
+  const checkpoints = createCheckpoints({ objects: platform.objects, run, log });
+  const begun = await begin(run, platform.objects, checkpoints);
+  using trainer = begun.trainer;
+  const { step } = begun.from;
+  log.info({ step }, step ? 'going on from a checkpoint' : 'starting from the beginning');
+  const parameters = paramSpecs(begun.config).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  await claim.update((current) => ({ ...current, parameters, checkpointStep: step }));
 
-  const position = await runLoop({ ...options, run, model, trainer, checkpoints, from });
+  const position = await runLoop({ ...options, ...begun, run, checkpoints });
   if (position.step < maxStepsOf(run)) return 'interrupted';
-  const { step, weights } = await finalWeights(run, { model, trainer, checkpoints, position });
-  const published = await publishModel({ ...options, ...model, run, weights, step, objects: platform.objects });
-  await claim.update((current) => moveRun(current, { phase: 'succeeded', model: published }, new Date()));
-  log.info({ model: published, stopped: stop.aborted }, 'the run is finished');
+  const result = await finalWeights(run, { ...begun, trainer, checkpoints, position });
+  const model = await publishModel({ ...options, ...begun, ...result, run, objects: platform.objects });
+  await claim.update((current) => moveRun(current, { phase: 'succeeded', model }, new Date()));
+  log.info({ model }, 'the run is finished');
   return 'finished';
 };
 
 const maxStepsOf = ({ spec }: Run): number => (spec.hyperparameters as Hyperparameters).maxSteps;
 
-/** Which weights a run trains, and so keeps in its checkpoints. */
-const isTrainedIn = ({ spec }: Run, { config }: StartModel): ((name: string) => boolean) => {
-  const { trainLastLayers } = spec.hyperparameters as Hyperparameters;
-  return trainLastLayers ? inLastLayers(config, trainLastLayers) : () => true;
-};
-
-/** The weights of a checkpoint with the frozen ones of the base, in the model's order. */
-const complete = ({ config, weights: base }: StartModel, trained: Weights): Weights =>
-  new Map(
-    paramSpecs(config).flatMap(({ name }) => {
-      const tensor = trained.get(name) ?? base?.get(name);
-      return tensor ? [[name, tensor] as const] : [];
-    }),
-  );
-
-const startTrainer = (run: Run, model: StartModel, checkpoint: Checkpoint | undefined): Trainer => {
-  const { objective, seed } = run.spec;
-  const hyper = { ...(run.spec.hyperparameters as Hyperparameters), dropout: dropoutOf(run.spec) };
-  const start = checkpoint
-    ? { step: checkpoint.position.step, weights: complete(model, checkpoint.weights), optimizer: checkpoint.optimizer }
-    : model.weights;
-  return createTrainer({
-    config: model.config,
-    objective: objective === Objective.OBJECTIVE_CLASSIFY ? 'classify' : 'lm',
-    hyper,
-    seed,
-    start,
-    trainable: isTrainedIn(run, model),
-  });
-};
-
-interface LoopOptions extends WorkOptions {
-  run: Run;
-  model: StartModel;
+interface Begun extends Omit<StartModel, 'weights'> {
   trainer: Trainer;
-  checkpoints: Checkpoints;
   from: Position;
+  /** Which weights the run trains, and so keeps in its checkpoints. */
+  isTrained: (name: string) => boolean;
+  /** The others, which stay the base model's. */
+  frozen: Weights;
 }
 
-const runLoop = (options: LoopOptions): Promise<Position> => {
-  const { run, model, platform, dataSampler, claim, stop, log } = options;
+/** The trainer at the newest whole checkpoint, or at the start. The base model's weights are let go of as soon as the engine has them. */
+const begin = async (run: Run, objects: ObjectStore, checkpoints: Checkpoints): Promise<Begun> => {
+  const { weights: base, ...model } = await loadStartModel(objects, run);
+  const { trainLastLayers } = run.spec.hyperparameters as Hyperparameters;
+  const isTrained = trainLastLayers ? inLastLayers(model.config, trainLastLayers) : () => true;
+  const frozen: Weights = new Map([...(base ?? [])].filter(([name]) => !isTrained(name)));
+  const checkpoint = await checkpoints.loadNewest();
+  const start = checkpoint && {
+    step: checkpoint.position.step,
+    weights: inModelOrder(model.config, checkpoint.weights, frozen),
+    optimizer: checkpoint.optimizer,
+  };
+  const trainer = createTrainer({
+    ...trainerOptions(run),
+    config: model.config,
+    start: start ?? base,
+    trainable: isTrained,
+  });
+  const from = checkpoint?.position ?? { step: 0, nextSample: 0, tokensSeen: 0, best: null };
+  return { ...model, trainer, from, isTrained, frozen };
+};
+
+const trainerOptions = ({ spec }: Run) => ({
+  objective: spec.objective === Objective.OBJECTIVE_CLASSIFY ? ('classify' as const) : ('lm' as const),
+  hyper: { ...(spec.hyperparameters as Hyperparameters), dropout: dropoutOf(spec) },
+  seed: spec.seed,
+});
+
+const inModelOrder = (config: ModelConfig, ...parts: readonly Weights[]): Weights => {
+  const all = new Map(parts.flatMap((weights) => [...weights]));
+  return new Map(paramSpecs(config).map(({ name, shape }) => [name, getWeight(all, name, shape)]));
+};
+
+const runLoop = (options: WorkOptions & Begun & { run: Run; checkpoints: Checkpoints }): Promise<Position> => {
+  const { run, platform, dataSampler, claim, stop, log, patienceMs } = options;
   const { spec, inputs } = run;
   return train({
     ...options,
     hyperparameters: spec.hyperparameters as Hyperparameters,
     classify: spec.objective === Objective.OBJECTIVE_CLASSIFY,
-    isTrained: isTrainedIn(run, model),
     hasValidation: inputs.validated.length > 0,
-    sampler: createSampler({ client: dataSampler, run, stop, log, patienceMs: options.patienceMs }),
+    sampler: createSampler({ client: dataSampler, run, stop, log, patienceMs }),
     report: createReport({
       run,
       claim,
@@ -121,16 +122,14 @@ const runLoop = (options: LoopOptions): Promise<Position> => {
   });
 };
 
-interface FinishedLoop {
-  model: StartModel;
-  trainer: Trainer;
+interface FinishedLoop extends Pick<Begun, 'config' | 'frozen' | 'trainer'> {
   checkpoints: Checkpoints;
   position: Position;
 }
 
 /** The last weights, or those of the best validation where the run wants to keep them. */
-const finalWeights = async (run: Run, { model, trainer, checkpoints, position }: FinishedLoop) => {
+const finalWeights = async (run: Run, { config, frozen, trainer, checkpoints, position }: FinishedLoop) => {
   const { step, best } = position;
   if (!run.spec.hyperparameters?.keepBest || !best || best.step === step) return { step, weights: trainer.weights() };
-  return { step: best.step, weights: complete(model, await checkpoints.loadWeights(best.step)) };
+  return { step: best.step, weights: inModelOrder(config, await checkpoints.loadWeights(best.step), frozen) };
 };
