@@ -1,0 +1,11 @@
+// The tokenizer service's configuration.
+import { addressOf, commonSettings, type Environment, readConfig, setting, values } from '#lib/platform/config.ts';
+
+const settings = {
+  ...commonSettings('tokenizer'),
+  weightLoaderAddress: addressOf('weight-loader'),
+  maxLoaded: setting('STRATA_TOKENIZER_MAX_LOADED', values.positiveInteger, '8'),
+};
+
+export const loadConfig = (env: Environment = process.env) => readConfig(settings, env);
+export type TokenizerConfig = ReturnType<typeof loadConfig>;
