@@ -1,0 +1,20 @@
+// Environment -> what the command line needs to know; the only file of this room that reads process.env.
+import { type ServiceName, serviceNames } from '#lib/contracts/services.ts';
+import { addressOf, type Environment, platformSettings, readConfig, variableOf } from '#lib/platform/config.ts';
+
+type Addresses = Readonly<Record<ServiceName, string>>;
+
+const addressSettings = Object.fromEntries(serviceNames.map((name) => [name, addressOf(name)])) as Record<
+  ServiceName,
+  ReturnType<typeof addressOf>
+>;
+
+const readAddresses = (env: Environment): Addresses => readConfig(addressSettings, env);
+
+export const loadConfig = (env: Environment = process.env) => ({
+  ...readConfig(platformSettings, env),
+  /** Set as soon as one STRATA_<SERVICE>_ADDRESS is: then nothing is started or looked for on this machine. */
+  remoteAddresses: serviceNames.some((name) => env[variableOf(name, 'ADDRESS')]) ? readAddresses(env) : undefined,
+});
+
+export type CliConfig = ReturnType<typeof loadConfig>;
