@@ -21,6 +21,8 @@ export function openDatabase(path: string): Database {
     for (const listener of [...listeners]) listener();
   };
   const dataVersion = sql.prepare('pragma data_version');
+  const totalChanges = sql.prepare('select total_changes() as n');
+  const countChanges = () => (totalChanges.get() as { n: number }).n;
   const readVersion = () => (dataVersion.get() as { data_version: number }).data_version;
   let seen = readVersion();
   let timer: NodeJS.Timeout | undefined;
@@ -36,10 +38,12 @@ export function openDatabase(path: string): Database {
     transaction(work) {
       if (sql.isTransaction) return work();
       sql.exec('begin immediate');
+      const before = countChanges();
       try {
         const result = work();
         sql.exec('commit');
-        if (listeners.size) setImmediate(notify);
+        // Only what was written is news: a listener that looks and finds nothing must not wake itself.
+        if (listeners.size && countChanges() !== before) setImmediate(notify);
         return result;
       } catch (error) {
         if (sql.isTransaction) sql.exec('rollback');

@@ -64,13 +64,11 @@ function consume(database: Database, store: EventStore, options: SubscribeOption
     const wake = createWake(stopped.signal);
     const unsubscribe = database.onChange(wake.call);
     while (!stopped.signal.aborted) {
-      const claim = store.claim(durable, ackWaitMs, Date.now());
-      if (claim) {
-        await deliver(store, claim, options, stopped.signal);
-        continue;
-      }
-      const due = store.nextDue(durable);
-      await wake.wait(Math.min(Math.max((due ?? Infinity) - Date.now(), 1), longestSleepMs));
+      const due = store.nextDue(durable) ?? Infinity;
+      const now = Date.now();
+      const claim = due <= now ? store.claim(durable, ackWaitMs, now) : undefined;
+      if (claim) await deliver(store, claim, options, stopped.signal);
+      else await wake.wait(Math.min(Math.max(due - now, 1), longestSleepMs));
     }
     unsubscribe();
   };
