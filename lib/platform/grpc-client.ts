@@ -52,6 +52,8 @@ export function connect<S extends CompatServiceDefinition>(
 const channelOptions = {
   'grpc.max_receive_message_length': maxMessageBytes,
   'grpc.max_send_message_length': maxMessageBytes,
+  // Services reach each other directly; a proxy of the machine is for the world outside.
+  'grpc.enable_http_proxy': 0,
   'grpc.keepalive_time_ms': 30_000,
   'grpc.keepalive_timeout_ms': 10_000,
   'grpc.max_reconnect_backoff_ms': 5_000,

@@ -63,6 +63,16 @@ test('a call goes there and back', async () => {
   expect(await client.countTokens({ text: 'hello' })).toEqual({ count: 5 });
 });
 
+test("the machine's proxy is not asked", async () => {
+  process.env.http_proxy = 'http://127.0.0.1:1';
+  try {
+    const { client } = await serveAndConnect({ countTokens: async () => ({ count: 1 }) });
+    expect(await client.countTokens({})).toEqual({ count: 1 });
+  } finally {
+    delete process.env.http_proxy;
+  }
+});
+
 test('a bad request names every wrong field, and the caller reads them', async () => {
   const { client } = await serveAndConnect({
     async countTokens({ text, tokenizer }) {
