@@ -57,7 +57,9 @@ function open({ libraryDir, device = 'cpu', threads, compileCacheDir }: EngineOp
 function toEnvironment(compileCacheDir: string | undefined): Record<string, string> {
   // TensorFlow's own allocator, because glibc before 2.38 rarely reuses aligned blocks: a step's results and scratch
   // memory, freed and asked for again, made a process grow by a megabyte a step.
-  const defaults = { TF_CPP_MIN_LOG_LEVEL: '2', TF_CPU_ALLOCATOR_USE_BFC: '1' };
+  // Its oneDNN kernels are off: XLA has its own, and eager results are then the same on every processor. Log level 3 is
+  // fatal errors alone: what goes wrong comes as a status too, and a program taken from the cache logs false alarms.
+  const defaults = { TF_CPP_MIN_LOG_LEVEL: '3', TF_CPU_ALLOCATOR_USE_BFC: '1', TF_ENABLE_ONEDNN_OPTS: '0' };
   if (compileCacheDir === undefined) return defaults;
   if (/[\s"']/.test(compileCacheDir)) {
     throw new RangeError(`compileCacheDir: TensorFlow cannot take a path with blanks or quotes: ${compileCacheDir}`);

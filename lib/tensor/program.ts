@@ -1,5 +1,4 @@
 // One signature of a jit function: recorded, turned into a TensorFlow function, and run.
-import { createHash } from 'node:crypto';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { EngineBackend } from './backend.ts';
@@ -7,7 +6,6 @@ import type { Binding } from './binding.ts';
 import type { GraphOutput, Pointer } from './capi.ts';
 import { TensorFlowError } from './errors.ts';
 import { execute } from './execute.ts';
-import { readBuffer } from './runtime.ts';
 import type { Trace } from './trace.ts';
 import { leavesOf, mapTree, type Tree } from './trees.ts';
 import { varintField } from './wire.ts';
@@ -155,12 +153,8 @@ const namesInUse = new Set<string>();
  * The name is a digest of the recording: XLA's persistent cache finds a compiled program by its function's name, so it
  * has to be the same in the next process.
  */
-function nameFunction({ c, status, check }: Binding['runtime'], { trace }: Recording<unknown>): string {
-  const buffer = c.TF_NewBuffer();
-  c.TF_GraphToGraphDef(trace.graph, buffer, status);
-  check('jit: serializing the recording');
-  const digest = createHash('sha256').update(readBuffer(buffer)).digest('hex').slice(0, 32);
-  c.TF_DeleteBuffer(buffer);
+function nameFunction(trace: Trace): string {
+  const digest = trace.digest();
   for (let copy = 0; ; copy++) {
     const name = `jit_${digest}_${copy}`;
     if (namesInUse.has(name)) continue;
@@ -173,7 +167,7 @@ function addFunction(binding: Binding, recording: Recording<unknown>, lowering: 
   const { runtime } = binding;
   const { c, context, status, check } = runtime;
   const { trace, inputs, outputs } = recording;
-  const name = nameFunction(runtime, recording);
+  const name = nameFunction(trace);
   const fn = c.TF_GraphToFunction(
     ...([trace.graph, name, 0, -1, null] as const),
     ...([inputs.length, inputs, outputs.length, outputs] as const),

@@ -1,6 +1,7 @@
 // A recording: while a function given to jit runs, its operations become nodes of a TF_Graph instead of being
 // computed. Tensors made meanwhile become Const nodes, tensors from outside become inputs ("captures").
-
+import { createHash } from 'node:crypto';
+import koffi from 'koffi';
 import { encodeAttr } from './attrs.ts';
 import type { GraphOutput, Pointer } from './capi.ts';
 import { dtypeOfCode, dtypes } from './dtypes.ts';
@@ -20,6 +21,8 @@ export interface Trace {
   /** The node output behind a tensor: its own, a Const, or a captured input. */
   outputOf(id: number): GraphOutput;
   readonly graph: Pointer;
+  /** Of all that was recorded so far: the same in every process, unlike a serialized graph, whose attributes have no order. */
+  digest(): string;
   /** Frees the graph; tensors of this trace cannot be used any more. */
   end(): void;
 }
@@ -31,18 +34,28 @@ export function createTrace(runtime: Runtime, store: TensorStore): Trace {
   const constants = new Map<number, GraphOutput>();
   let size = 0;
   let ended = false;
+  const recorded = createHash('sha256');
+  const numbers = new Map<Pointer, number>(); // of finished nodes, in the order of recording
+  const note = (text: string) => recorded.update(`${text};`);
 
-  const begin = (op: string) => c.TF_NewOperation(graph, op, `${op}_${size++}`);
+  const begin = (op: string) => {
+    note(op);
+    return c.TF_NewOperation(graph, op, `${op}_${size++}`);
+  };
   const setAttr = (node: Pointer, type: string, name: string, value: unknown) => {
     const bytes = encodeAttr(type, value);
+    note(name);
+    recorded.update(bytes);
     c.TF_SetAttrValueProto(node, name, bytes, bytes.length, status);
     check(`attribute ${name}`);
   };
   const finish = (node: Pointer, what: () => string): Pointer => {
     const oper = c.TF_FinishOperation(node, status);
     if (c.TF_GetCode(status) !== 0) check(what());
+    numbers.set(oper, size);
     return oper;
   };
+  const noteInput = ({ oper, index }: GraphOutput) => note(`${numbers.get(oper)}:${index}`);
   const placeholder = ({ dtype, shape }: TensorSpec): GraphOutput => {
     const node = begin('Placeholder');
     setAttr(node, 'type', 'dtype', dtypes[dtype].code);
@@ -54,6 +67,7 @@ export function createTrace(runtime: Runtime, store: TensorStore): Trace {
     check('constant in a jit function');
     const node = begin('Const');
     c.TF_SetAttrTensor(node, 'value', tensor, status);
+    if (dtype !== 'string') recorded.update(bytesOf(c, tensor));
     setAttr(node, 'type', 'dtype', dtypes[dtype].code);
     c.TF_DeleteTensor(tensor);
     return { oper: finish(node, () => `constant ${dtype} [${shape}]`), index: 0 };
@@ -88,6 +102,8 @@ export function createTrace(runtime: Runtime, store: TensorStore): Trace {
       const inputs = groupInputs(def, attrs, ids.map(outputOf));
       const node = begin(def.name);
       for (const input of inputs) {
+        if (Array.isArray(input)) input.forEach(noteInput);
+        else noteInput(input);
         if (Array.isArray(input)) c.TF_AddInputList(node, input, input.length);
         else c.TF_AddInput(node, input);
       }
@@ -100,6 +116,7 @@ export function createTrace(runtime: Runtime, store: TensorStore): Trace {
         return store.add({ kind: 'node', trace, output, ...describeOutput(runtime, graph, output, def.name) });
       });
     },
+    digest: () => recorded.copy().digest('hex').slice(0, 32),
     end() {
       if (!ended) c.TF_DeleteGraph(graph);
       ended = true;
@@ -107,6 +124,9 @@ export function createTrace(runtime: Runtime, store: TensorStore): Trace {
   };
   return trace;
 }
+
+const bytesOf = (c: Runtime['c'], tensor: Pointer): Uint8Array =>
+  new Uint8Array(koffi.view(c.TF_TensorData(tensor), Number(c.TF_TensorByteSize(tensor))));
 
 export function typeOfAttr(def: OpDef, name: string): string {
   const type = def.attrs.get(name);
