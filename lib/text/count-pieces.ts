@@ -1,5 +1,5 @@
 // The first half of training a BPE vocabulary: how often each distinct piece occurs. Counts are exact up to 2^53.
-// Memory is bounded: when there are too many distinct pieces, the longest go (they are numbers, hashes and addresses, seldom words).
+// Memory is bounded: when the distinct pieces become too much, the longest go (they are hashes, addresses and encoded data, not words).
 // What is left depends only on the set of pieces seen, so order, chunks and the number of counters make no difference.
 
 import { createAddedTokens } from './added-tokens.ts';
@@ -23,43 +23,44 @@ export interface PieceCounterOptions {
   readonly preTokenizer: PreTokenizer;
   /** Written in the text they are separators, and nothing is learned from them. */
   readonly specialTokens?: readonly string[];
-  /** Most distinct pieces kept. Default 2,000,000, about 200 MB. */
-  readonly maxPieces?: number;
+  /** Most characters (UTF-16 units) in distinct pieces. Default 16,000,000: about two million words, 0.5 GB with what training needs. */
+  readonly maxChars?: number;
 }
-
-/** Longer pieces (in UTF-16 units) teach nothing about language. */
-const longestPiece = 256;
 
 export const createPieceCounter = ({
   preTokenizer,
   specialTokens = [],
-  maxPieces = 2_000_000,
+  maxChars = 16_000_000,
 }: PieceCounterOptions): PieceCounter => {
   const counts: PieceCounts = new Map();
-  const distinctByLength = new Float64Array(longestPiece + 1);
-  let longestKept = longestPiece;
+  /** Length -> characters in all distinct pieces of that length. */
+  const charsOfLength = new Map<number, number>();
+  let chars = 0;
+  let longestKept = Number.POSITIVE_INFINITY;
   const specials = specialTokens.map((content, id) => ({ id, content, special: true }));
   const { split, mayReachOver } = createAddedTokens(specials)('parse');
 
   const forgetLongest = (): void => {
-    let kept = 0;
-    let longest = 0;
-    while (longest < longestKept && kept + (distinctByLength[longest + 1] as number) <= maxPieces) {
-      kept += distinctByLength[++longest] as number;
+    for (const length of [...charsOfLength.keys()].sort((a, b) => b - a)) {
+      if (chars <= maxChars) break;
+      chars -= charsOfLength.get(length) as number;
+      charsOfLength.delete(length);
+      longestKept = length - 1;
     }
-    longestKept = longest;
-    for (const piece of counts.keys()) if (piece.length > longest) counts.delete(piece);
+    for (const piece of counts.keys()) if (piece.length > longestKept) counts.delete(piece);
   };
   const addPiece = (piece: string, count: number): void => {
-    if (piece.length > longestKept) return;
+    const { length } = piece;
+    if (length > longestKept) return;
     const before = counts.get(piece);
     if (before !== undefined) {
       counts.set(piece, before + count);
       return;
     }
     counts.set(` ${piece}`.slice(1), count); // a copy: a slice would keep the whole text alive
-    distinctByLength[piece.length] = (distinctByLength[piece.length] as number) + 1;
-    if (counts.size > maxPieces) forgetLongest();
+    charsOfLength.set(length, (charsOfLength.get(length) ?? 0) + length);
+    chars += length;
+    if (chars > maxChars) forgetLongest();
   };
   const addText = (text: string): void => preTokenizer.split(text, (piece) => addPiece(piece, 1));
   const add = (text: string): void => split(text, 0, addText, () => undefined);

@@ -28,7 +28,7 @@ export interface TextFile {
 
 /** Takes text in chunks, and makes a tokenizer of all that came. */
 interface Learner {
-  file(): { push(text: string): void; end(): void };
+  file(): { push(text: string): void; end(): void; waitingLength(): number };
   finish(onProgress: (done: number, total: number) => void): Tokenizer;
   isEmpty(): boolean;
 }
@@ -51,12 +51,19 @@ const createLearner = ({ kind, vocabSize, specialTokens }: TrainOptions): Learne
         isEmpty &&= text === '';
         trainer.add(text);
       };
-      return { file: () => ({ push, end: () => undefined }), finish: () => trainer.finish(), isEmpty: () => isEmpty };
+      return {
+        file: () => ({ push, end: () => undefined, waitingLength: () => 0 }),
+        finish: () => trainer.finish(),
+        isEmpty: () => isEmpty,
+      };
     }
     default:
       throw kind satisfies never;
   }
 };
+
+/** UTF-16 units. */
+const longestWaiting = 32 * 1024 * 1024;
 
 let learner: Learner | undefined;
 
@@ -79,6 +86,12 @@ const methods = {
       hash.update(chunk);
       text.push(decode(utf8, field, size, chunk));
       size += chunk.length;
+      if (text.waitingLength() > longestWaiting) {
+        throw invalidArgument(
+          field,
+          `has ${longestWaiting} characters without an end of a word before byte ${size}: is it text?`,
+        );
+      }
       progress(size);
     }
     text.push(decode(utf8, field, size));
