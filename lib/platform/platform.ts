@@ -10,6 +10,7 @@ import { openObjectStore } from './embedded/object-store.ts';
 import type { EventBus } from './event-bus.ts';
 import type { JobRunner } from './job-runner.ts';
 import type { KeyValue } from './key-value.ts';
+import type { Logger } from './log.ts';
 import type { ObjectStore } from './object-store.ts';
 
 export interface Platform {
@@ -27,11 +28,11 @@ export interface PlatformConfig {
   readonly jobEnvironment: Secret<Record<string, string>>;
 }
 
-/** Opens the seams. Several processes may open the same home. */
-export async function openPlatform(config: PlatformConfig): Promise<Platform> {
+/** Opens the seams; `log` is told of events that could not be handled. Several processes may open the same home. */
+export async function openPlatform(config: PlatformConfig, { log }: { log?: Logger } = {}): Promise<Platform> {
   await mkdir(config.home, { recursive: true });
   const database = openDatabase(join(config.home, 'state.db'));
-  const events = createEventBus(database);
+  const events = createEventBus(database, { log });
   const state = createKeyValue(database);
   const objects = await openObjectStore(join(config.home, 'objects'));
   const env = { ...config.jobEnvironment.reveal(), STRATA_PLATFORM: config.platform, STRATA_HOME: config.home };

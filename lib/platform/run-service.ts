@@ -36,7 +36,7 @@ export async function runService<C extends PlatformConfig & { logLevel: string }
   const log = createLogger({ service: name, level: config.logLevel });
   log.info({ config }, 'effective configuration');
   try {
-    const platform = await openPlatform(config);
+    const platform = await openPlatform(config, { log });
     const service = await start(config, { platform, log });
     log.info({ address: service.address }, 'serving');
     log.info({ signal: await nextSignal() }, 'stopping');

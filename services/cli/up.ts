@@ -85,13 +85,15 @@ export async function startAll(
   const running = new Map<ServiceName, RunningService>();
   let platform: Platform | undefined;
   try {
-    platform = await openPlatform(config);
+    const destination = openLogFile(join(config.home, 'services.log'));
+    platform = await openPlatform(config, {
+      log: createLogger({ service: 'platform', level: config.logLevel, destination }),
+    });
     const env = {
       ...config.jobEnvironment.reveal(),
       STRATA_HOME: config.home,
       ...(fixedPorts ? {} : await freePorts()),
     };
-    const destination = openLogFile(join(config.home, 'services.log'));
     for (const name of startOrder) {
       const log = createLogger({ service: name, level: config.logLevel, destination });
       running.set(name, await starters[name](env, { platform, log }).catch(because(name)));

@@ -3,8 +3,10 @@ import { mkdtempSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { testEvent } from '../contract/test-event.ts';
+import { createLogger } from '../log.ts';
 import { openDatabase } from './database.ts';
 import { createEventBus } from './event-bus.ts';
 import { createKeyValue } from './key-value.ts';
@@ -44,12 +46,32 @@ test('events beyond age or number are dropped, but none that somebody has still 
   ).stop();
   await events.publish(testEvent('kept', 'strata.kept.long'));
   for (let i = 0; i < 10; i++) await events.publish(testEvent(`old-${i}`));
-  createEventBus(database, { maxAgeMs: 3600_000, maxEvents: 3 });
+  createEventBus(database, { retention: { maxAgeMs: 3600_000, maxEvents: 3 } });
   const left = database.sql.prepare('select id from events order by seq').all();
   expect(left).toEqual(['kept', 'old-7', 'old-8', 'old-9'].map((id) => ({ id })));
-  createEventBus(database, { maxAgeMs: -1, maxEvents: 3 });
+  createEventBus(database, { retention: { maxAgeMs: -1, maxEvents: 3 } });
   expect(database.sql.prepare('select id from events').all()).toEqual([{ id: 'kept' }]);
   database.close();
+});
+
+test('the log is told of every delivery that failed, and how it goes on', async () => {
+  const database = openDatabase(join(folder, 'state.db'));
+  const lines: Record<string, unknown>[] = [];
+  const log = createLogger({ service: 'test', destination: { write: (line) => void lines.push(JSON.parse(line)) } });
+  const events = createEventBus(database, { log });
+  const handler = async () => {
+    throw new TypeError('a bug');
+  };
+  await events.subscribe({ durable: 'd', subjects: ['strata.>'], handler, maxDeliver: 2, backoffMs: [1] });
+  await events.publish(testEvent('1'));
+  while ((await events.deadLetters()).length === 0) await delay(5);
+  await events.close();
+  database.close();
+  const facts = { durable: 'd', event: '1', error: { message: 'a bug', stack: expect.any(String) } };
+  expect(lines).toMatchObject([
+    { level: 'warn', attempt: 1, retryInMs: 1, ...facts },
+    { level: 'error', attempt: 2, ...facts },
+  ]);
 });
 
 const canMount = process.getuid?.() === 0 && process.platform === 'linux';

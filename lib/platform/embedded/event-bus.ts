@@ -2,6 +2,7 @@
 // A claim is a lease: its holder renews it while the handler runs; a process that dies lets it lapse, and the event comes again.
 import { AppError, fromUnknown, hasCode, isAbortError, isAppError, notFound } from '../errors.ts';
 import type { EventBus, SubscribeOptions, Subscription } from '../event-bus.ts';
+import type { Logger } from '../log.ts';
 import type { Database } from './database.ts';
 import { type Claim, createEventStore, type EventStore, type Retention } from './event-store.ts';
 import { toJson } from './to-json.ts';
@@ -9,10 +10,21 @@ import { createWake } from './wake.ts';
 
 const defaultRetention: Retention = { maxAgeMs: 7 * 24 * 3600 * 1000, maxEvents: 100_000 };
 const defaultBackoffMs = [200, 1000, 5000, 30_000];
+const defaultAckWaitMs = 30_000;
+const defaultMaxDeliver = 5;
 const longestSleepMs = 30_000;
 const pruneEvery = 1000;
 
-export function createEventBus(database: Database, retention = defaultRetention): EventBus {
+export interface EmbeddedEventBusOptions {
+  retention?: Retention;
+  /** Is told of every failed delivery. */
+  log?: Logger | undefined;
+}
+
+export function createEventBus(
+  database: Database,
+  { retention = defaultRetention, log }: EmbeddedEventBusOptions = {},
+): EventBus {
   const store = createEventStore(database);
   const subscriptions = new Set<Subscription>();
   let published = 0;
@@ -32,7 +44,7 @@ export function createEventBus(database: Database, retention = defaultRetention)
         );
       }
       store.register(options.durable, options.subjects, options.from ?? 'all', Date.now());
-      const running = consume(database, store, options);
+      const running = consume({ database, store, log, options });
       const subscription = {
         stop: async () => {
           await running.stop();
@@ -57,8 +69,16 @@ function checkSubject(subject: string): void {
   throw new AppError('INVALID_ARGUMENT', `event type ${JSON.stringify(subject)}: words between dots`);
 }
 
-function consume(database: Database, store: EventStore, options: SubscribeOptions): Subscription {
-  const { durable, ackWaitMs = 30_000, concurrency = 1 } = options;
+interface Consumer {
+  database: Database;
+  store: EventStore;
+  log: Logger | undefined;
+  options: SubscribeOptions;
+}
+
+function consume(consumer: Consumer): Subscription {
+  const { database, store, options } = consumer;
+  const { durable, ackWaitMs = defaultAckWaitMs, concurrency = 1 } = options;
   const stopped = new AbortController();
   const worker = async (): Promise<void> => {
     const wake = createWake(stopped.signal);
@@ -67,7 +87,7 @@ function consume(database: Database, store: EventStore, options: SubscribeOption
       const due = store.nextDue(durable) ?? Infinity;
       const now = Date.now();
       const claim = due <= now ? store.claim(durable, ackWaitMs, now) : undefined;
-      if (claim) await deliver(store, claim, options, stopped.signal);
+      if (claim) await deliver(consumer, claim, stopped.signal);
       else await wake.wait(Math.min(Math.max(due - now, 1), longestSleepMs));
     }
     unsubscribe();
@@ -81,11 +101,12 @@ function consume(database: Database, store: EventStore, options: SubscribeOption
   };
 }
 
-async function deliver(store: EventStore, claim: Claim, options: SubscribeOptions, signal: AbortSignal): Promise<void> {
-  const { handler, maxDeliver = 5, ackWaitMs = 30_000 } = options;
+async function deliver(consumer: Consumer, claim: Claim, signal: AbortSignal): Promise<void> {
+  const { store, options } = consumer;
+  const { handler, maxDeliver = defaultMaxDeliver, ackWaitMs = defaultAckWaitMs } = options;
   if (claim.attempt > maxDeliver) {
     // Every delivery ended without an outcome: the process died, or its thread hung, each time.
-    store.bury(claim, `ABORTED: no consumer survived it, ${maxDeliver} times`, Date.now());
+    bury(consumer, claim, new AppError('ABORTED', `no consumer survived it, ${maxDeliver} times`));
     return;
   }
   const renewal = setInterval(() => store.extend(claim, Date.now() + ackWaitMs), ackWaitMs / 3);
@@ -93,30 +114,33 @@ async function deliver(store: EventStore, claim: Claim, options: SubscribeOption
     await handler(claim.event, { attempt: claim.attempt, signal });
     store.acknowledge(claim);
   } catch (error) {
-    settleFailure(store, claim, error, options, signal);
+    settleFailure(consumer, claim, error, signal);
   } finally {
     clearInterval(renewal);
   }
 }
 
-function settleFailure(
-  store: EventStore,
-  claim: Claim,
-  error: unknown,
-  { maxDeliver = 5, backoffMs = defaultBackoffMs }: SubscribeOptions,
-  signal: AbortSignal,
-): void {
-  const now = Date.now();
+function settleFailure(consumer: Consumer, claim: Claim, error: unknown, signal: AbortSignal): void {
+  const { store, log, options } = consumer;
+  const { maxDeliver = defaultMaxDeliver, backoffMs = defaultBackoffMs } = options;
   if (signal.aborted && (isAbortError(error) || hasCode(error, 'CANCELLED'))) {
-    store.release(claim, now);
+    store.release(claim, Date.now());
     return;
   }
   const isWorthRetrying = !isAppError(error) || hasCode(error, 'UNAVAILABLE', 'ABORTED');
-  if (isWorthRetrying && claim.attempt < maxDeliver) {
-    const wait = backoffMs[claim.attempt - 1] ?? backoffMs.at(-1) ?? 0;
-    store.retry(claim, now + wait);
+  if (!isWorthRetrying || claim.attempt >= maxDeliver) {
+    bury(consumer, claim, error);
     return;
   }
-  const { code, message } = fromUnknown(error);
-  store.bury(claim, `${code}: ${message}`, now);
+  const retryInMs = backoffMs[claim.attempt - 1] ?? backoffMs.at(-1) ?? 0;
+  store.retry(claim, Date.now() + retryInMs);
+  log?.warn({ ...factsOf(claim), error, retryInMs }, 'event not handled; it comes again');
 }
+
+function bury({ store, log }: Consumer, claim: Claim, error: unknown): void {
+  const { code, message } = fromUnknown(error);
+  store.bury(claim, `${code}: ${message}`, Date.now());
+  log?.error({ ...factsOf(claim), error }, 'event not handled; it is a dead letter');
+}
+
+const factsOf = ({ durable, attempt, event }: Claim) => ({ durable, attempt, event: event.id, type: event.type });

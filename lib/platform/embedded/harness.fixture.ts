@@ -12,6 +12,6 @@ export async function createEmbeddedHarness(): Promise<Harness> {
   return {
     open: () => openPlatform({ ...config, jobEnvironment: new Secret({}) }),
     config: JSON.stringify(config),
-    dispose: () => rm(home, { recursive: true, force: true }),
+    dispose: () => rm(home, { recursive: true, force: true, maxRetries: 10 }),
   };
 }

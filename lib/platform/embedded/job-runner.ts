@@ -119,7 +119,7 @@ export function createJobRunner({
       const job = inspect(name);
       if (job && !hasEnded(job)) throw new AppError('FAILED_PRECONDITION', `job "${name}" still runs: cancel it first`);
       mine.delete(name);
-      rmSync(folderOf(name), { recursive: true, force: true });
+      rmSync(folderOf(name), { recursive: true, force: true, maxRetries: 3 });
     },
     async close() {
       await Promise.all([...mine].map((name) => terminate(name, graceMs)));
