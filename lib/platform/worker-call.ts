@@ -8,8 +8,9 @@
 //   serveWorker(methods);
 //   export type SumMethods = typeof methods;
 import { parentPort, type Transferable, Worker, type WorkerOptions } from 'node:worker_threads';
-import { AppError, isAppError } from './errors.ts';
+import { AppError } from './errors.ts';
 import { createQueue, type Queue } from './queue.ts';
+import { fromWire, toWire, type WireError } from './wire-error.ts';
 
 /** What a method in the worker is given beside its input. */
 export interface WorkerCall {
@@ -211,28 +212,3 @@ const isAsyncIterable = (value: unknown): value is AsyncIterable<unknown> =>
 
 const opened = (value: unknown): { value: unknown; list: readonly Transferable[] } =>
   value instanceof Transferred ? value : { value, list: [] };
-
-/** Errors lose their class and their own fields between threads: what matters is taken along by hand. */
-interface WireError {
-  name: string;
-  message: string;
-  stack?: string | undefined;
-  app?: Pick<AppError, 'code' | 'violations' | 'details'>;
-}
-
-function toWire(error: unknown): WireError {
-  if (isAppError(error)) {
-    const { name, message, stack, code, violations, details } = error;
-    return { name, message, stack, app: { code, violations, details } };
-  }
-  const { name = 'Error', message = String(error), stack } = (error ?? {}) as Partial<Error>;
-  return { name, message, stack };
-}
-
-function fromWire({ name, message, stack, app }: WireError): Error {
-  const error = app
-    ? new AppError(app.code, message, { violations: [...app.violations], details: app.details })
-    : Object.assign(new Error(message), { name });
-  if (stack) error.stack = stack;
-  return error;
-}
