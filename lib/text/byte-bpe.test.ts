@@ -60,6 +60,14 @@ test.each(tokenizers)('any ids decode to the bytes of their tokens, one after an
   expect(tokenizer.decode(ids)).toBe(new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes));
 });
 
+test('any bytes at all, valid UTF-8 or not, have ids that decode to them', () => {
+  const idOfByte = new Map(Array.from({ length: 256 }, (_, id) => [gpt2.decodeBytes([id])[0], id]));
+  const random = createRandom(3);
+  const bytes = Array.from({ length: 5000 }, () => Math.floor(random() * 256));
+  expect(idOfByte.size).toBe(256);
+  expect(Array.from(gpt2.decodeBytes(bytes.map((byte) => idOfByte.get(byte) as number)))).toEqual(bytes);
+});
+
 test('a stream hands out ids as soon as a word is over', () => {
   const encoder = gpt2.createEncoder();
   expect(numbers(encoder.push('Hello wor'))).toEqual([15496]);

@@ -6,6 +6,7 @@ import { nameProblem, versionProblem } from '#lib/platform/check.ts';
 import { fromUnknown, invalidArgument } from '#lib/platform/errors.ts';
 import type { DeadlineOption } from '#lib/platform/grpc-client.ts';
 import { builtInNames } from './built-ins.ts';
+import type { Description } from './describe.ts';
 import type { Registry } from './registry.ts';
 
 export interface Located {
@@ -14,6 +15,8 @@ export interface Located {
   /** In the object store. */
   prefix: string;
   createTime: string;
+  /** Where the registry knows it; a model's tokenizer has to be loaded to be described. */
+  description?: Description;
 }
 
 export type Locate = (ref: ArtifactRef | undefined, signal: AbortSignal) => Promise<Located>;
@@ -51,6 +54,7 @@ export const createLocator = ({ registry, builtIns, models }: LocatorOptions): L
       ref: stored.ref,
       prefix: objectKeys.tokenizer(stored.ref.name, stored.ref.version),
       createTime: stored.createTime,
+      description: stored.description,
     };
   };
 };

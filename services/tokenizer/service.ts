@@ -88,6 +88,7 @@ export const createTokenizerService = (dependencies: TokenizerDependencies): Tok
 
     getTokenizer: async ({ tokenizer }, { signal }) => {
       const located = await locate(tokenizer, signal);
+      if (located.description) return { tokenizer: toMessage(located.ref, located.description, located.createTime) };
       using codec = await codecs.open(located, signal);
       return { tokenizer: toMessage(located.ref, codec.description, located.createTime) };
     },

@@ -50,6 +50,15 @@ testWithData('chats have the same prompts and ids', (dir) => {
   }
 });
 
+testWithData("in its chats only the assistant's answers carry loss, each with its end token", (dir) => {
+  const { messages } = reference(dir).chats.find((chat) => chat.messages.length === 3) ?? { messages: [] };
+  const answered = [...messages, { role: 'assistant', content: 'Your name is Ada.' }];
+  const { ids, mask } = createChat(tokenizer).renderWithMask(answered);
+  expect(tokenizer.decode(ids.filter((_, i) => mask[i] === 1))).toBe('Hello Ada.<|im_end|>Your name is Ada.<|im_end|>');
+  const asked = createChat(tokenizer).render(messages, { addGenerationPrompt: true });
+  expect(numbers(ids.subarray(0, asked.ids.length))).toEqual(numbers(asked.ids));
+});
+
 testWithData("Shakespeare's validation part has as many ids, and the same first ones", (dir) => {
   const text = readFileSync(path.join(dir, 'tinyshakespeare/input.txt'), 'utf8');
   const ids = tokenizer.encode(text.slice(Math.floor(text.length * 0.9)));
