@@ -96,11 +96,11 @@ export function createScorer({ config, weights }: { config: ModelConfig; weights
   return {
     config,
     measure: (batches) => meter.measure(params, batches),
-    logLikelihoods: (pairs) => {
+    logLikelihoods: async (pairs) => {
       const inputs = pairs.map((pair) => toScored(pair, config));
       return inGroups(inputs, { lengthOf: ({ ids }) => ids.length, limit, run: scoreGroup });
     },
-    classify: (rows) => {
+    classify: async (rows) => {
       if (!config.labels) throw new RangeError('classify: this model has no classes (no `score.weight`)');
       const inputs = rows.map((ids) => checkRow(ids, config).subarray(0, limit));
       return inGroups(inputs, { lengthOf: (ids) => ids.length, limit, run: classifyGroup });
