@@ -95,7 +95,7 @@ export function createBinding(runtime: Runtime, device: Device): Binding {
       try {
         return body(recording);
       } catch (error) {
-        recording.end();
+        recording.graph.dispose();
         throw error;
       } finally {
         trace = null;

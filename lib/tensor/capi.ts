@@ -95,7 +95,6 @@ const table = {
   TF_OperationOutputType: ['int', 'output'],
   TF_GraphGetTensorNumDims: ['int', 'ptr', 'output', 'ptr'],
   TF_GraphGetTensorShape: ['void', 'ptr', 'output', 'i64s', 'int', 'ptr'],
-  TF_GraphToGraphDef: ['void', 'ptr', 'ptr', 'ptr'],
   TF_GraphToFunction: [
     'ptr', // result: TF_Function*
     ...(['ptr', 'str', 'u8', 'int', 'ptr'] as const), // graph, name, append hash, all operations (-1), operations

@@ -49,7 +49,7 @@ interface Recording<R> {
 export function createProgram<R extends Tree>(backend: EngineBackend, source: ProgramSource<R>): Program<R> {
   const binding = backend.engineBinding;
   const recording = recordFunction(backend, source);
-  const operations = recording.trace.size;
+  const operations = recording.trace.graph.size;
   let lowering = source.lowering ?? 'xla';
   let fallback: string | undefined;
   let name = addFunction(binding, recording, lowering);
@@ -84,7 +84,7 @@ export function createProgram<R extends Tree>(backend: EngineBackend, source: Pr
       results = useGraph(inputs, error);
     }
     proven = true;
-    recording.trace.end();
+    recording.trace.graph.dispose();
     return results;
   };
   return {
@@ -96,7 +96,7 @@ export function createProgram<R extends Tree>(backend: EngineBackend, source: Pr
     },
     dispose() {
       removeFunction(binding, name);
-      recording.trace.end();
+      recording.trace.graph.dispose();
       for (const id of recording.captured) binding.store.remove(id);
     },
   };
@@ -154,7 +154,7 @@ const namesInUse = new Set<string>();
  * has to be the same in the next process.
  */
 function nameFunction(trace: Trace): string {
-  const digest = trace.digest();
+  const digest = trace.graph.digest();
   for (let copy = 0; ; copy++) {
     const name = `jit_${digest}_${copy}`;
     if (namesInUse.has(name)) continue;
@@ -169,7 +169,7 @@ function addFunction(binding: Binding, recording: Recording<unknown>, lowering: 
   const { trace, inputs, outputs } = recording;
   const name = nameFunction(trace);
   const fn = c.TF_GraphToFunction(
-    ...([trace.graph, name, 0, -1, null] as const),
+    ...([trace.graph.pointer, name, 0, -1, null] as const),
     ...([inputs.length, inputs, outputs.length, outputs] as const),
     ...([null, null, null, status] as const),
   );

@@ -25,11 +25,11 @@ const arrays = {
 
 const encoder = new TextEncoder();
 
-/** Bytes of `values` in `dtype`, without a copy where they are already a typed array of its element size. */
+/** Bytes of `values` in `dtype`, without a copy where they are the typed array for it (or int64 as pairs of int32). */
 function toBytes(dtype: Exclude<EngineDType, 'string' | 'resource'>, values: TensorValues, length: number): Uint8Array {
-  if (ArrayBuffer.isView(values)) {
-    const expected = length * dtypes[dtype].size;
-    if (values.byteLength === expected) return new Uint8Array(values.buffer, values.byteOffset, expected);
+  const wanted = [arrays[dtype].name, ...(dtype === 'int64' && values.length === 2 * length ? ['Int32Array'] : [])];
+  if (ArrayBuffer.isView(values) && wanted.includes(values[Symbol.toStringTag])) {
+    return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   }
   const list = Array.from(values as Iterable<number>);
   const typed = dtype === 'int64' ? BigInt64Array.from(list, BigInt) : arrays[dtype].from(list);
