@@ -8,7 +8,7 @@ import { countOutputs, createOpDefs, type OpAttr, type OpDef } from './op-defs.t
 import type { Device, Runtime } from './runtime.ts';
 import type { TensorValues } from './tensor-bytes.ts';
 import { createTensorStore, type TensorStore } from './tensor-store.ts';
-import { createTrace, type Trace, typeOfAttr } from './trace.ts';
+import { createTrace, type Lowering, type Trace, typeOfAttr } from './trace.ts';
 
 export interface Binding extends TFJSBinding {
   readonly runtime: Runtime;
@@ -18,8 +18,8 @@ export interface Binding extends TFJSBinding {
   opDef(name: string): OpDef;
   /** Runs or records an operation; the number of outputs comes from its definition where it is not given. */
   run(op: string, attrs: readonly OpAttr[], ids: readonly number[], outputs?: number): number[];
-  /** Records what `body` does. The caller ends the trace. */
-  record<T>(body: (trace: Trace) => T): T;
+  /** Records what `body` does. The caller disposes the graph. */
+  record<T>(lowering: Lowering, body: (trace: Trace) => T): T;
 }
 
 class TensorMetadata {
@@ -89,8 +89,8 @@ export function createBinding(runtime: Runtime, device: Device): Binding {
     get trace() {
       return trace;
     },
-    record(body) {
-      const recording = createTrace(runtime, store);
+    record(lowering, body) {
+      const recording = createTrace(runtime, store, lowering);
       trace = recording;
       try {
         return body(recording);

@@ -3,9 +3,11 @@
 // The first call with new shapes runs `fn` once to record it (trace.ts); the recording is compiled by XLA, or run by
 // TensorFlow's graph executor where XLA cannot compile it or the caller asks for that.
 import * as tf from '@tensorflow/tfjs-core';
-import { currentBackend } from './backend.ts';
+import { currentBackend, type EngineBackend } from './backend.ts';
 
-import { type Compiled, createProgram, type Lowering, type Program } from './program.ts';
+import { type Compiled, createProgram, type Program } from './program.ts';
+import type { TensorSpec } from './tensor-store.ts';
+import type { Lowering } from './trace.ts';
 import { leavesOf, signatureOf, type Tree } from './trees.ts';
 
 export interface JitOptions {
@@ -32,12 +34,17 @@ export function jit<A extends readonly Tree[], R extends Tree>(
   { lowering }: JitOptions = {},
 ): Jitted<A, R> {
   const programs = new Map<string, Program<R>>();
+  const sourceOf = (backend: EngineBackend, args: A, inputs: readonly tf.Tensor[]) => {
+    const specs = backend.getInputTensorIds(inputs).map((id) => specOf(backend.engineBinding.store.get(id)));
+    return { fn, args, inputs: specs };
+  };
   const call = (...args: A): R => {
     const backend = currentBackend();
     if (backend.engineBinding.trace || tf.engine().state.gradientDepth > 0) return fn(...args);
     const inputs = leavesOf(args);
     const signature = signatureOf(args);
-    const program = programs.get(signature) ?? createProgram(backend, { fn, args, inputs, signature, lowering });
+    const program =
+      programs.get(signature) ?? createProgram(backend, sourceOf(backend, args, inputs), { signature, lowering });
     programs.set(signature, program);
     return program.run(inputs);
   };
@@ -51,3 +58,5 @@ export function jit<A extends readonly Tree[], R extends Tree>(
     [Symbol.dispose]: { value: dispose },
   }) as Jitted<A, R>;
 }
+
+const specOf = ({ dtype, shape }: TensorSpec): TensorSpec => ({ dtype, shape });

@@ -11,7 +11,11 @@ import type { StoredTensor, TensorSpec, TensorStore } from './tensor-store.ts';
 
 type StoredValue = Extract<StoredTensor, { kind: 'value' }>;
 
+export type Lowering = 'xla' | 'graph';
+
 export interface Trace {
+  /** What will run the recording. */
+  readonly lowering: Lowering;
   readonly graph: Graph;
   /** Outer tensors that the function used, by id, in the order of the function's extra inputs. */
   readonly captures: ReadonlyMap<number, GraphOutput>;
@@ -22,7 +26,7 @@ export interface Trace {
   outputOf(id: number): GraphOutput;
 }
 
-export function createTrace(runtime: Runtime, store: TensorStore): Trace {
+export function createTrace(runtime: Runtime, store: TensorStore, lowering: Lowering): Trace {
   const graph = createGraph(runtime);
   const captures = new Map<number, GraphOutput>();
   const constants = new Map<number, GraphOutput>();
@@ -44,6 +48,7 @@ export function createTrace(runtime: Runtime, store: TensorStore): Trace {
     return output;
   };
   const trace: Trace = {
+    lowering,
     graph,
     captures,
     outputOf,
