@@ -1,0 +1,12 @@
+// The evaluator's configuration. What is evaluated travels in the request.
+import { addressOf, commonSettings, type Environment, readConfig, setting, values } from '#lib/platform/config.ts';
+
+const settings = {
+  ...commonSettings('evaluator'),
+  dataSamplerAddress: addressOf('data-sampler'),
+  weightLoaderAddress: addressOf('weight-loader'),
+  pollMs: setting('STRATA_EVALUATOR_POLL_MS', values.milliseconds, '250'),
+};
+
+export const loadConfig = (env: Environment = process.env) => readConfig(settings, env);
+export type EvaluatorConfig = ReturnType<typeof loadConfig>;

@@ -1,0 +1,16 @@
+// What the service and an evaluation's worker agree on.
+import { variableOf } from '#lib/platform/config.ts';
+
+export const workerEntry = 'services/evaluator/worker/main.ts';
+
+export const jobNameOf = (evaluationId: string, attempt: number): string => `evaluation-${evaluationId}-${attempt}`;
+
+export const workVariables = { evaluationId: 'STRATA_EVALUATION_ID' } as const;
+
+export const addressVariables = {
+  dataSampler: variableOf('data-sampler', 'ADDRESS'),
+  weightLoader: variableOf('weight-loader', 'ADDRESS'),
+};
+
+/** A worker that was asked to stop (EX_TEMPFAIL of sysexits.h): its evaluation is worth another one. */
+export const interruptedExitCode = 75;

@@ -1,0 +1,44 @@
+// The inference service: loaded models behind gRPC.
+import { InferenceServiceDefinition } from '#lib/contracts/gen/strata/inference/v1/inference.ts';
+import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
+import { connect } from '#lib/platform/grpc-client.ts';
+import { implement, serveGrpc } from '#lib/platform/grpc-server.ts';
+import { runService, type StartService } from '#lib/platform/run-service.ts';
+import { type InferenceConfig, loadConfig } from './config.ts';
+import { subscribePromotions } from './events.ts';
+import { loadModel } from './model.ts';
+import { createModelPool, type ModelPool } from './model-pool.ts';
+import { createInferenceService } from './service.ts';
+
+export const start: StartService<InferenceConfig> = async (config, { platform, log }) => {
+  const weightLoader = connect(WeightLoaderServiceDefinition, config.weightLoaderAddress);
+  const { objects, events } = platform;
+  const { threads, maxWaiting } = config;
+  const pool = createModelPool({
+    ...config,
+    log,
+    weightLoader: weightLoader.client,
+    load: (version) => loadModel({ version, objects, threads, maxWaiting }),
+  });
+  const promotions = await subscribePromotions({ events, pool });
+  return serveGrpc({
+    ...config,
+    services: [implement(InferenceServiceDefinition, createInferenceService({ pool }))],
+    log,
+    ready: preload(pool, config.preload),
+    onStop: async () => {
+      await promotions.stop();
+      await Promise.all([pool.close(), weightLoader.close()]);
+    },
+  });
+};
+
+/** Readiness means that the configured models are loaded. */
+async function preload(pool: ModelPool, names: string[]): Promise<void> {
+  for (const text of names) {
+    const [name = '', version = ''] = text.split('@');
+    using _ = await pool.take({ name, version }, AbortSignal.timeout(10 * 60_000));
+  }
+}
+
+if (import.meta.main) void runService({ name: 'inference', loadConfig, start });
