@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { ContextError, Decoder } from '#lib/decode/decoder.ts';
 import { generateText, type TextPiece } from '#lib/decode/generate-text.ts';
 import type { ScoredToken, TokenLogprob } from '#lib/decode/logprobs.ts';
-import { mapSafetensors } from '#lib/decode/mapped-weights.ts';
+
 import type { Sampling } from '#lib/decode/sampling.ts';
 import { classify, scoreContinuation } from '#lib/decode/score.ts';
 import { parseConfig } from '#lib/model/config-json.ts';
@@ -59,7 +59,7 @@ const methods = {
     const { threads } = workerData as ModelWorkerData;
     const config = parseConfig(files.config);
     const tokenizer = loadTokenizer(JSON.parse(files.tokenizer), JSON.parse(files.tokenizerConfig));
-    const weights = (await mapSafetensors(files.weights)) ?? { tensors: await readSafetensors(files.weights) };
+    const weights = { tensors: await readSafetensors(files.weights) };
     const decoder = new Decoder({ config, weights, threads });
     loaded = { decoder, tokenizer, endIds: endIdsOf(files.generationConfig, tokenizer) };
     return { sizeBytes: decoder.weightBytes };
