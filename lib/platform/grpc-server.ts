@@ -81,7 +81,7 @@ export async function serveGrpc(options: ServeOptions): Promise<GrpcServer> {
     server.forceShutdown();
     await onStop?.();
   };
-  return { address: `${bind}:${port}`, port, setServing, stop: () => (stopping ??= stop()) };
+  return { address: `${bind}:${port}`, port, ready, setServing, stop: () => (stopping ??= stop()) };
 }
 
 const limits = {

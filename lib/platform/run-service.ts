@@ -13,6 +13,8 @@ export interface ServiceContext {
 export interface RunningService {
   /** `127.0.0.1:50051` */
   readonly address: string;
+  /** When it can do its work (readiness); absent: at once. */
+  readonly ready?: Promise<unknown>;
   /** Drains and stops; a second call waits for the first. */
   stop(): Promise<void>;
 }

@@ -98,6 +98,7 @@ export async function startAll(
       const log = createLogger({ service: name, level: config.logLevel, destination });
       running.set(name, await starters[name](env, { platform, log }).catch(because(name)));
     }
+    for (const [name, { ready }] of running) await ready?.catch(because(name));
   } catch (error) {
     await stopAll(running, platform, lock);
     throw error;

@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, expect, test } from '@jest/globals';
 import { createChannel, createClient } from 'nice-grpc';
 import { HealthDefinition } from 'nice-grpc-server-health';
@@ -60,7 +61,7 @@ test.each(serviceNames)('%s says its configuration and where it serves, and stop
   const { address } = (await lineWith(lines, 'serving')) as { address: string };
   if (speaksGrpc(name)) {
     expect(await healthOf(address, '')).toBe(serving);
-    expect(await healthOf(address, services[name].fullName)).toBe(serving);
+    while ((await healthOf(address, services[name].fullName)) !== serving) await delay(20);
   }
   child.kill('SIGTERM');
   await lineWith(lines, 'stopped');
