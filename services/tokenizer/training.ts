@@ -2,13 +2,13 @@
 import type { Progress } from '#lib/contracts/gen/strata/common/v1/common.ts';
 import type { TrainTokenizerRequest } from '#lib/contracts/gen/strata/tokenizer/v1/tokenizer.ts';
 import type { ObjectStore } from '#lib/platform/object-store.ts';
+import { createProgressMeter, type ProgressMeter } from '#lib/platform/progress-meter.ts';
 import { createQueue } from '#lib/platform/queue.ts';
+import { createTurns } from '#lib/platform/turns.ts';
 import { createWorker, type WorkerClient } from '#lib/platform/worker-call.ts';
 import { originOf, sizesOf, toTrainOptions } from './check-training.ts';
-import { createProgressMeter, type ProgressMeter } from './progress-meter.ts';
 import type { MadeTokenizer, Registry, StoredTokenizer } from './registry.ts';
 import type { TrainMethods } from './train.worker.ts';
-import { createTurns } from './turns.ts';
 
 export type TrainingEvent = { kind: 'progress'; progress: Progress } | { kind: 'made'; tokenizer: StoredTokenizer };
 
