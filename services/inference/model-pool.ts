@@ -38,18 +38,31 @@ interface Entry {
   users: number;
 }
 
-const keyOf = ({ name, version }: ArtifactRef): string => `${name}@${version}`;
+/** `spam@v3`, `spam@production`; `spam` alone where no version is named. */
+const keyOf = ({ name, version }: ArtifactRef): string => (version ? `${name}@${version}` : name);
 
 export function createModelPool({ weightLoader, load, maxLoadedBytes, log }: ModelPoolOptions): ModelPool {
   /** By pinned version, in order of use, the latest last. */
   const entries = new Map<string, Entry>();
-  /** What was asked for (`spam@production`, `spam@`) -> the version it stands for. */
+  /** What was asked for (`spam@production`, `spam`) -> the version it stands for. */
   const names = new Map<string, PinnedVersion>();
+  /** Counts refreshes: an answer of the registry from before one may be out of date. */
+  let refreshes = 0;
 
   async function resolve(ref: ArtifactRef, signal?: AbortSignal): Promise<PinnedVersion> {
     const { version } = await weightLoader.getModel({ model: ref }, signal ? { signal } : {});
     if (!version?.ref) throw notFound('model', keyOf(ref));
     return { ...version, ref: version.ref };
+  }
+
+  async function versionOf(ref: ArtifactRef, signal: AbortSignal): Promise<PinnedVersion> {
+    for (;;) {
+      const known = names.get(keyOf(ref));
+      if (known) return known;
+      const before = refreshes;
+      const version = await resolve(ref, signal);
+      if (before === refreshes) names.set(keyOf(ref), version);
+    }
   }
 
   function enter(version: PinnedVersion): Entry {
@@ -127,12 +140,10 @@ export function createModelPool({ weightLoader, load, maxLoadedBytes, log }: Mod
   return {
     async take(ref, signal) {
       if (!ref?.name) throw invalidArgument('model', 'is required');
-      const asked = keyOf(ref);
-      const version = names.get(asked) ?? (await resolve(ref, signal));
-      names.set(asked, version);
-      return lease(version);
+      return lease(await versionOf(ref, signal));
     },
     async refresh(name) {
+      refreshes += 1;
       const concerned = [...names].filter(([, version]) => version.ref.name === name);
       for (const [asked, version] of concerned) {
         const ref = { name, version: asked.slice(name.length + 1) };

@@ -12,8 +12,9 @@ import { check } from '#lib/platform/check.ts';
 import { invalidArgument } from '#lib/platform/errors.ts';
 import { checkSampling } from './check-sampling.ts';
 import type { LoadedModel } from './model.ts';
-import type { Piece, Prompt, WorkerSampling } from './model.worker.ts';
+import type { Piece, WorkerSampling } from './model.worker.ts';
 import { type ModelPool, mustBe } from './model-pool.ts';
+import type { Prompt } from './prompt.ts';
 
 const mostTexts = 1000;
 const defaultTemperature = { generate: 1, chat: 0.7 } as const;
