@@ -44,7 +44,11 @@ async function build<T>(files: Files, asked: Partial<BuildOptions>, use: (built:
   });
   const open = (name: SplitName) => {
     const shards = built.splits.find((split) => split.name === name)?.shards ?? [];
-    const paths = shards.map(({ tokens, index }) => ({ tokens: join(output, tokens), index: join(output, index) }));
+    const paths = shards.map(({ tokens, index }) => ({
+      name: tokens,
+      tokens: join(output, tokens),
+      index: join(output, index),
+    }));
     return openShards({ shards: paths, tokenBytes: 2 });
   };
   return use({ ...built, open });

@@ -4,6 +4,8 @@ import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import { decodeIndex, ShardError, type ShardIndex } from './shard-index.ts';
 
 export interface ShardPaths {
+  /** What messages call the shard. */
+  name: string;
   tokens: string;
   /** Needed for rows only. */
   index?: string | undefined;
@@ -40,7 +42,7 @@ export function openShards({ shards, tokenBytes }: OpenShardsOptions): ShardRead
     for (const file of files.splice(0)) closeSync(file.descriptor);
   };
   try {
-    for (const { tokens } of shards) files.push(openTokenFile(tokens, tokenBytes));
+    for (const { name, tokens } of shards) files.push(openTokenFile(name, tokens, tokenBytes));
     const starts = startsOf(files.map(({ tokenCount }) => tokenCount));
     const tokenCount = starts.at(-1) as number;
     const rows = createRows(shards, files);
@@ -74,12 +76,12 @@ interface TokenFile {
   read(offset: number, into: Int32Array): void;
 }
 
-function openTokenFile(path: string, tokenBytes: 2 | 4): TokenFile {
+function openTokenFile(name: string, path: string, tokenBytes: 2 | 4): TokenFile {
   const descriptor = openSync(path, 'r');
   const { size } = fstatSync(descriptor);
   if (size % tokenBytes) {
     closeSync(descriptor);
-    throw new ShardError(`${path} is damaged: ${size} bytes are no whole tokens of ${tokenBytes} bytes`);
+    throw new ShardError(`${name} is damaged: ${size} bytes are no whole tokens of ${tokenBytes} bytes`);
   }
   let scratch = new ArrayBuffer(8192);
   return {
@@ -89,14 +91,16 @@ function openTokenFile(path: string, tokenBytes: 2 | 4): TokenFile {
       const bytes = into.length * tokenBytes;
       if (bytes > scratch.byteLength) scratch = new ArrayBuffer(bytes);
       const got = readSync(descriptor, new Uint8Array(scratch, 0, bytes), 0, bytes, offset * tokenBytes);
-      if (got !== bytes) throw new ShardError(`${path} is damaged: it ends ${bytes - got} bytes too soon`);
+      if (got !== bytes) throw new ShardError(`${name} is damaged: it ends ${bytes - got} bytes too soon`);
       into.set(tokenBytes === 2 ? new Uint16Array(scratch, 0, into.length) : new Int32Array(scratch, 0, into.length));
     },
   };
 }
 
 function createRows(shards: readonly ShardPaths[], files: readonly TokenFile[]) {
-  const indexes = shards.flatMap(({ index }, i) => (index ? [readIndex(index, files[i] as TokenFile)] : []));
+  const indexes = shards.flatMap((shard, i) =>
+    shard.index ? [readIndex(shard.name, shard.index, files[i] as TokenFile)] : [],
+  );
   const rowStarts = startsOf(indexes.map(({ lengths }) => lengths.length));
   const firstTokens = startsOf(files.map(({ tokenCount }) => tokenCount));
   const offsets = indexes.map(({ lengths }) => startsOf(lengths));
@@ -127,11 +131,11 @@ function createRows(shards: readonly ShardPaths[], files: readonly TokenFile[]) 
   };
 }
 
-function readIndex(path: string, { tokenCount }: TokenFile): ShardIndex {
-  const index = decodeIndex(readFileSync(path), path);
+function readIndex(name: string, path: string, { tokenCount }: TokenFile): ShardIndex {
+  const index = decodeIndex(readFileSync(path), `the index of ${name}`);
   const tokens = index.lengths.reduce((sum, length) => sum + length, 0);
   if (tokens === tokenCount) return index;
-  throw new ShardError(`${path} is damaged: it speaks of ${tokens} tokens, its shard has ${tokenCount}`);
+  throw new ShardError(`the index of ${name} is damaged: it speaks of ${tokens} tokens, the shard has ${tokenCount}`);
 }
 
 /** Where each of several pieces begins when they lie one after the other; last the end of all. */

@@ -29,7 +29,11 @@ function write(folder: TemporaryFolder, options: Options, of = rows): ShardFiles
 
 const open = (folder: TemporaryFolder, shards: ShardFiles[], vocabSize: number): ShardReader =>
   openShards({
-    shards: shards.map(({ tokens, index }) => ({ tokens: join(folder.path, tokens), index: join(folder.path, index) })),
+    shards: shards.map(({ tokens, index }) => ({
+      name: tokens,
+      tokens: join(folder.path, tokens),
+      index: join(folder.path, index),
+    })),
     tokenBytes: tokenBytesOf(vocabSize),
   });
 
@@ -109,9 +113,9 @@ test('a damaged shard or index is refused by its name', () => {
   damaged(
     'train-00000.bin',
     tokens.subarray(0, -2),
-    /train-00000\.idx is damaged: it speaks of 12 tokens, its shard has 11/,
+    /the index of train-00000\.bin is damaged: it speaks of 12 tokens, the shard has 11/,
   );
-  damaged('train-00000.idx', index.subarray(0, -1), /train-00000\.idx is damaged/);
+  damaged('train-00000.idx', index.subarray(0, -1), /the index of train-00000\.bin is damaged/);
   damaged('train-00000.idx', Buffer.from('nonsense'), /it is no shard index/);
   damaged(
     'train-00000.idx',

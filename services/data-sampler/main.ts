@@ -1,0 +1,31 @@
+// The data sampler: datasets and the order of samples.
+import { DataSamplerServiceDefinition } from '#lib/contracts/gen/strata/data_sampler/v1/data_sampler.ts';
+import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
+import { connect } from '#lib/platform/grpc-client.ts';
+import { implement, serveGrpc } from '#lib/platform/grpc-server.ts';
+import { runService, type StartService } from '#lib/platform/run-service.ts';
+import { type DataSamplerConfig, loadConfig } from './config.ts';
+import { createDatasetStore } from './dataset-store.ts';
+import { createIngestion } from './ingest.ts';
+import { createTokenizerLocator } from './locate-tokenizer.ts';
+import { createOpenSplits } from './open-splits.ts';
+import { createDataSamplerService } from './service.ts';
+
+export const start: StartService<DataSamplerConfig> = async (config, { platform, log }) => {
+  const weightLoader = connect(WeightLoaderServiceDefinition, config.weightLoaderAddress);
+  const datasets = createDatasetStore(platform);
+  const splits = createOpenSplits({ ...platform, maxOpen: config.maxOpenSplits });
+  const locateTokenizer = createTokenizerLocator({ ...platform, models: weightLoader.client });
+  const ingest = createIngestion({ ...config, ...platform, datasets, locateTokenizer });
+  return serveGrpc({
+    ...config,
+    services: [
+      implement(DataSamplerServiceDefinition, createDataSamplerService({ ...platform, datasets, splits, ingest })),
+    ],
+    log,
+    ready: datasets.announceMissing(),
+    onStop: () => Promise.all([splits.close(), weightLoader.close()]),
+  });
+};
+
+if (import.meta.main) void runService({ name: 'data-sampler', loadConfig, start });
