@@ -1,6 +1,13 @@
 // The gateway's HTTP routes: OpenAI's API, health, and the page for people.
 import { readFile } from 'node:fs/promises';
-import { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  fastify,
+  LogController,
+} from 'fastify';
 import type { InferenceServiceClient } from '#lib/contracts/gen/strata/inference/v1/inference.ts';
 import type { WeightLoaderServiceClient } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
 import { AppError } from '#lib/platform/errors.ts';
@@ -24,7 +31,7 @@ export function createGateway(dependencies: GatewayDependencies): FastifyInstanc
   const { inference, weightLoader, log, maxBodyBytes, requestTimeoutMs } = dependencies;
   const app = fastify({
     loggerInstance: log as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes,
   });
 
