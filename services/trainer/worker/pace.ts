@@ -33,13 +33,11 @@ export const createPace = ({ maxSteps, evalEvery }: { maxSteps: number; evalEver
       evaluationSeconds = seconds;
     },
     read(step) {
-      const evaluations = evalEvery ? Math.ceil(maxSteps / evalEvery) - Math.floor(step / evalEvery) : 0;
+      const isLast = step >= maxSteps;
+      const evaluations = evalEvery && !isLast ? Math.ceil(maxSteps / evalEvery) - Math.floor(step / evalEvery) : 0;
       const left = (maxSteps - step) * mean.seconds + evaluations * evaluationSeconds;
-      return {
-        stepSeconds: lastSeconds,
-        tokensPerSecond: mean.tokens / mean.seconds,
-        remainingSeconds: steps < 2 ? 0 : left,
-      };
+      const tokensPerSecond = mean.tokens / mean.seconds;
+      return { stepSeconds: lastSeconds, tokensPerSecond, remainingSeconds: steps < 2 ? 0 : left };
     },
   };
 };
