@@ -54,6 +54,8 @@ const channelOptions = {
   'grpc.max_send_message_length': maxMessageBytes,
   // Services reach each other directly; a proxy of the machine is for the world outside.
   'grpc.enable_http_proxy': 0,
+  // The default of 64 KiB makes large messages wait for the reader's acknowledgements.
+  'grpc-node.flow_control_window': 4 * 1024 * 1024,
   'grpc.keepalive_time_ms': 30_000,
   'grpc.keepalive_timeout_ms': 10_000,
   'grpc.max_reconnect_backoff_ms': 5_000,
