@@ -35,7 +35,7 @@ check: ## types, lint and contracts, no tests
 format: ## format the code
 	@$(NODE) npx biome check --write .
 
-bench: ## one benchmark against its peer: make bench NAME=generate|train-cpu|shakespeare|tokenize
+bench: ## one benchmark against its peer: make bench NAME=generate|train-cpu|shakespeare|tokenize|batches
 	@$(NODE) node tests/bench/$(NAME).ts
 
 clean: ## remove what was built and fetched into the checkout (not the cache in the home folder)
