@@ -8,7 +8,7 @@ import { countOutputs, createOpDefs, type OpAttr, type OpDef } from './op-defs.t
 import type { Device, Runtime } from './runtime.ts';
 import type { TensorValues } from './tensor-bytes.ts';
 import { createTensorStore, type TensorStore } from './tensor-store.ts';
-import { createTrace, type Lowering, type Trace, typeOfAttr } from './trace.ts';
+import { createTrace, describeCall, type Lowering, type Trace, typeOfAttr } from './trace.ts';
 
 export interface Binding extends TFJSBinding {
   readonly runtime: Runtime;
@@ -70,7 +70,8 @@ export function createBinding(runtime: Runtime, device: Device): Binding {
   };
   const runNow = (def: OpDef, attrs: readonly OpAttr[], ids: readonly number[], outputs: number) => {
     const encoded = attrs.map(({ name, value }) => ({ name, bytes: encodeAttr(typeOfAttr(def, name), value) }));
-    const execution = { attrs: encoded, inputs: ids.map(store.handleOf), outputs };
+    const describe = () => describeCall(def, ids.map(store.get));
+    const execution = { attrs: encoded, inputs: ids.map(store.handleOf), outputs, describe };
     return execute(runtime, def.name, execution).map((handle) => store.adopt(handle, null));
   };
   const run: Binding['run'] = (op, attrs, ids, outputs) => {

@@ -12,6 +12,8 @@ export interface Execution {
   readonly inputs: readonly Pointer[];
   /** How many results to expect. */
   readonly outputs: number;
+  /** What an error says was being run; the name where absent. */
+  readonly describe?: (() => string) | undefined;
 }
 
 /** Returns the handles of the results, which are the caller's to delete. */
@@ -28,7 +30,7 @@ export function execute({ c, context, status, check }: Runtime, name: string, ex
     const results: Pointer[] = new Array(execution.outputs).fill(null);
     const count = Int32Array.of(execution.outputs);
     c.TFE_Execute(op, results, count, status);
-    check(name);
+    if (c.TF_GetCode(status) !== 0) check(execution.describe?.() ?? name);
     return results.slice(0, count[0]);
   } finally {
     c.TFE_DeleteOp(op);

@@ -57,8 +57,7 @@ export function createTrace(runtime: Runtime, store: TensorStore, lowering: Lowe
       const inputs = groupInputs(def, attrs, ids.map(outputOf));
       const explicit = attrs.filter(({ name }) => !isInferred(def, name));
       const typed = explicit.map(({ name, value }) => ({ name, type: typeOfAttr(def, name), value }));
-      const describe = () => `${def.name}(${ids.map((id) => specText(store.get(id))).join(', ')})`;
-      const oper = graph.add({ op: def.name, inputs, attrs: typed }, describe);
+      const oper = graph.add({ op: def.name, inputs, attrs: typed }, () => describeCall(def, ids.map(store.get)));
       return Array.from({ length: outputs }, (_, index) => {
         const output = { oper, index };
         return store.add({ kind: 'node', trace, output, ...graph.describe(output, def.name) });
@@ -118,6 +117,10 @@ export function typeOfAttr(def: OpDef, name: string): string {
   if (!type) throw new RangeError(`${def.name} has no attribute ${name}, only ${[...def.attrs.keys()].join(', ')}`);
   return type;
 }
+
+/** `MatMul(float32 [2,3], float32 [4,5])`, for errors. */
+export const describeCall = (def: OpDef, inputs: readonly TensorSpec[]): string =>
+  `${def.name}(${inputs.map(specText).join(', ')})`;
 
 const specText = ({ dtype, shape }: TensorSpec) => `${dtype} [${shape}]`;
 

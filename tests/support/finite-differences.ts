@@ -43,5 +43,8 @@ function dot(a: tf.Tensor, b: tf.Tensor): number {
 /** The largest absolute difference of two tensors' values; their shapes have to be equal. */
 export function maxDifference(a: tf.Tensor, b: tf.Tensor): number {
   if (`${a.shape}` !== `${b.shape}`) throw new RangeError(`[${a.shape}] and [${b.shape}] are not of one shape`);
-  return tf.tidy(() => tf.max(tf.abs(tf.sub(a, b))).dataSync()[0] ?? 0);
+  const [x, y] = [a.dataSync(), b.dataSync()];
+  let largest = 0;
+  for (let i = 0; i < x.length; i++) largest = Math.max(largest, Math.abs((x[i] ?? 0) - (y[i] ?? 0)));
+  return largest;
 }
