@@ -1,4 +1,6 @@
 // What a run begins with: the model's configuration, its weights where it has a base, and the tokenizer that goes with both.
+import type { ArtifactRef } from '#lib/contracts/gen/strata/common/v1/common.ts';
+import type { MixturePart } from '#lib/contracts/gen/strata/data_sampler/v1/data_sampler.ts';
 import { type Hyperparameters, Objective, type RunSpec } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
 import { objectKeys } from '#lib/contracts/keys.ts';
 import { asClassifier, gptConfig, llamaConfig, type ModelConfig } from '#lib/model/config.ts';
@@ -22,8 +24,10 @@ export interface StartModel {
 
 export const loadStartModel = async (objects: ObjectStore, { spec, inputs }: Run): Promise<StartModel> => {
   if (spec.start?.$case === 'architecture') {
-    const { name, version } = inputs.tokenizer;
-    const files = await readTokenizer(await openArtifact(objects, objectKeys.tokenizer(name, version)));
+    // Datasets carry the tokenizer that made them, whether it was trained, built in or a model's own.
+    const [first] = spec.mixture as [MixturePart];
+    const { name, version } = first.dataset as ArtifactRef;
+    const files = await readTokenizer(await openArtifact(objects, objectKeys.dataset(name, version)));
     return { config: freshConfig(spec, inputs.vocabSize, files.tokenizer), ...files };
   }
   const base = await openArtifact(objects, inputs.basePrefix);
