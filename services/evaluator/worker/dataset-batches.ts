@@ -47,14 +47,12 @@ export async function* labelledBatches(options: PassOptions): AsyncGenerator<Lab
     yield { rows, columns, ids, lengths, labels };
 }
 
-/** Every token of a split once, piece by piece, for baselines that count. Each piece goes on where the last one ended. */
+/** Every token of a split once, piece by piece, for baselines that count: the first one, then what follows each. */
 export async function* tokensOf(options: Omit<PassOptions, 'rows' | 'columns'>): AsyncGenerator<Int32Array> {
-  const columns = 4096;
-  for await (const { ids, targets, mask, lengths } of pass({ ...options, rows: 1, columns })) {
-    const length = lengths[0] ?? (mask ? mask.reduce((sum, one) => sum + one, 0) : ids.length);
-    const tokens = new Int32Array(length + 1);
-    tokens.set(ids.subarray(0, length));
-    tokens[length] = targets[length - 1] ?? 0;
-    yield tokens;
+  let isFirst = true;
+  for await (const { ids, targets, lengths } of pass({ ...options, rows: 1, columns: 4096 })) {
+    if (isFirst) yield ids.subarray(0, 1);
+    isFirst = false;
+    yield targets.subarray(0, lengths[0]);
   }
 }
