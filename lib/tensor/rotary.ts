@@ -23,9 +23,12 @@ export function rotate(x: tf.Tensor4D, { cos, sin }: RotaryTables): tf.Tensor4D 
   if (x.shape[2] !== T || x.shape[3] !== D) {
     throw new RangeError(`rotate: [${x.shape}] with tables for [B, H, ${T}, ${D}]`);
   }
-  const turn = (a: tf.Tensor, by: tf.Tensor) => tf.add(tf.mul(a, cos), tf.mul(swapHalves(a), by));
-  const forward = (a: tf.Tensor) => ({ value: turn(a, sin), saved: [] as const });
-  return withGradient([x as tf.Tensor], forward, (dy) => [turn(dy, tf.neg(sin))]) as tf.Tensor4D;
+  const turn = (a: tf.Tensor, c: tf.Tensor, s: tf.Tensor) => tf.add(tf.mul(a, c), tf.mul(swapHalves(a), s));
+  return withGradient(
+    [x as tf.Tensor],
+    (a) => ({ value: turn(a, cos, sin), saved: [cos, sin] }),
+    (dy, c, s) => [turn(dy, c, tf.neg(s))],
+  ) as tf.Tensor4D;
 }
 
 /** (first, second) -> (-second, first) */
