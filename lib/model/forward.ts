@@ -1,26 +1,22 @@
 // One forward pass for every architecture: what training, evaluation and serving share.
+import { linear } from '#lib/tensor/ops.ts';
 import { tf } from '#lib/tensor/tfjs.ts';
 import type { ModelConfig } from './config.ts';
 import { gptForward } from './gpt.ts';
+import type { Noise } from './layers.ts';
 import { llamaForward } from './llama.ts';
 import type { Params } from './params.ts';
 
-export interface ForwardOptions {
-  /** Dropout, with its seed (int32 [2]): equal seeds drop the same values. Default: none. */
-  readonly rate?: number;
-  readonly seed?: tf.Tensor;
-}
-
-/** Token ids [B, T] to the states [B*T, C] that a head reads. */
-export function forward(config: ModelConfig, params: Params, ids: tf.Tensor2D, options?: ForwardOptions): tf.Tensor2D {
+/** Token ids [B, T] to the states [B*T, C] that a head reads. With noise, values are dropped: training only. */
+export function forward(config: ModelConfig, params: Params, ids: tf.Tensor2D, noise?: Noise): tf.Tensor2D {
   const T = ids.shape[1];
   if (T > config.contextSize)
     throw new RangeError(`forward: ${T} tokens, but the model's context is ${config.contextSize}`);
   switch (config.modelType) {
     case 'gpt2':
-      return gptForward(config, params, ids, options);
+      return gptForward(config, params, ids, noise);
     case 'llama':
-      return llamaForward(config, params, ids, options);
+      return llamaForward(config, params, ids, noise);
     default:
       return config satisfies never;
   }
@@ -30,12 +26,12 @@ export function forward(config: ModelConfig, params: Params, ids: tf.Tensor2D, o
 export function tokenLogits(config: ModelConfig, params: Params, states: tf.Tensor2D): tf.Tensor2D {
   const embedding = config.modelType === 'gpt2' ? 'wte.weight' : 'model.embed_tokens.weight';
   const output = params[config.tied ? embedding : 'lm_head.weight'] as tf.Tensor2D; // [V, C]
-  return tf.matMul(states, output, false, true);
+  return linear(states, output, { transposed: true });
 }
 
 /** States [B*T, C] to class logits [B, labels], read from each row's last real token. */
 export function classLogits(params: Params, states: tf.Tensor2D, lengths: tf.Tensor1D): tf.Tensor2D {
-  return tf.matMul(lastStates(states, lengths), params['score.weight'] as tf.Tensor2D, false, true);
+  return linear(lastStates(states, lengths), params['score.weight'] as tf.Tensor2D, { transposed: true });
 }
 
 /** The logits that a batch is judged by: class logits where rows have lengths, else those of every position. */

@@ -1,20 +1,11 @@
 // Llama (Touvron et al. 2023): root-mean-square norms, rotary positions, grouped-query attention (Ainslie et al. 2023) and
 // SwiGLU (Shazeer 2020). Linear weights lie as [out, in]. B rows, T tokens, C = nEmbd, H query heads, G key/value heads.
-import { tf } from '#lib/tensor/tfjs.ts';
+import { causalAttention } from '#lib/tensor/attention.ts';
+import { embedding, linear, rmsNorm, silu } from '#lib/tensor/ops.ts';
+import { rotaryTables, rotate } from '#lib/tensor/rotary.ts';
+import type { tf } from '#lib/tensor/tfjs.ts';
 import type { LlamaConfig } from './config.ts';
-import type { ForwardOptions } from './forward.ts';
-import {
-  causalAttention,
-  createDropout,
-  embed,
-  mergeHeads,
-  repeatHeads,
-  rmsNorm,
-  rotaryTables,
-  rotate,
-  silu,
-  splitHeads,
-} from './layers.ts';
+import { createDropout, mergeHeads, type Noise, splitHeads } from './layers.ts';
 import type { ParamSpec, Params } from './params.ts';
 
 export function llamaParams(config: LlamaConfig): ParamSpec[] {
@@ -38,35 +29,30 @@ export function llamaParams(config: LlamaConfig): ParamSpec[] {
   ];
 }
 
-/** Token ids [B, T] to states [B * T, C] after the final norm. */
-export function llamaForward(
-  config: LlamaConfig,
-  params: Params,
-  ids: tf.Tensor2D,
-  options: ForwardOptions = {},
-): tf.Tensor2D {
+/** Token ids [B, T] to states [B*T, C] after the final norm. */
+export function llamaForward(config: LlamaConfig, params: Params, ids: tf.Tensor2D, noise?: Noise): tf.Tensor2D {
   const { nLayer, nHead, nKvHead, headSize, normEpsilon: epsilon, ropeTheta: theta } = config;
   const [B, T] = ids.shape;
   const rotary = rotaryTables(T, { headSize, theta });
-  const drop = createDropout(options);
-  const weight = (name: string) => params[`${name}.weight`] as tf.Tensor;
+  const drop = createDropout(noise);
+  const weight = <W extends tf.Tensor>(name: string) => params[`${name}.weight`] as W;
   const norm = (x: tf.Tensor2D, name: string) => rmsNorm(x, { weight: weight(name), epsilon });
-  const linear = (x: tf.Tensor2D, name: string): tf.Tensor2D => tf.matMul(x, weight(name), false, true);
+  const project = (x: tf.Tensor2D, name: string) => linear(x, weight(name), { transposed: true });
 
   const attention = (x: tf.Tensor2D, block: string): tf.Tensor2D => {
-    const heads = (name: string, H: number) => splitHeads(linear(x, `${block}.self_attn.${name}`), { B, T, H });
+    const heads = (name: string, H: number) => splitHeads(project(x, `${block}.self_attn.${name}`), { B, T, H });
     const q = rotate(heads('q_proj', nHead), rotary); // [B, H, T, D]
-    const k = repeatHeads(rotate(heads('k_proj', nKvHead), rotary), nHead / nKvHead); // [B, G, T, D] -> [B, H, T, D]
-    const v = repeatHeads(heads('v_proj', nKvHead), nHead / nKvHead); // [B, H, T, D]
-    const y = causalAttention({ q, k, v }, drop); // [B, H, T, D]
-    return linear(mergeHeads(y), `${block}.self_attn.o_proj`); // [B*T, H*D] -> [B*T, C]
+    const k = rotate(heads('k_proj', nKvHead), rotary); // [B, G, T, D]
+    const v = heads('v_proj', nKvHead); // [B, G, T, D]
+    const y = causalAttention({ q, k, v, dropout: drop.next() }); // [B, H, T, D]
+    return project(mergeHeads(y), `${block}.self_attn.o_proj`); // [B*T, H*D] -> [B*T, C]
   };
   const feedForward = (x: tf.Tensor2D, block: string): tf.Tensor2D => {
-    const gated = silu(linear(x, `${block}.mlp.gate_proj`)).mul(linear(x, `${block}.mlp.up_proj`)) as tf.Tensor2D;
-    return linear(gated, `${block}.mlp.down_proj`); // [B*T, C] -> [B*T, nInner] -> [B*T, C]
+    const gate = silu(project(x, `${block}.mlp.gate_proj`)); // [B*T, C] -> [B*T, nInner]
+    return project(gate.mul(project(x, `${block}.mlp.up_proj`)), `${block}.mlp.down_proj`); // -> [B*T, C]
   };
 
-  let x = embed(weight('model.embed_tokens'), ids); // [B*T, C]
+  let x = embedding(weight('model.embed_tokens'), ids); // [B*T, C]
   for (let i = 0; i < nLayer; i++) {
     const block = `model.layers.${i}`;
     x = x.add(drop(attention(norm(x, `${block}.input_layernorm`), block)));

@@ -1,18 +1,10 @@
 // T12: values and gradients of every layer against PyTorch's, and against finite differences.
 import { expect, test } from '@jest/globals';
-import {
-  causalAttention,
-  embed,
-  gelu,
-  layerNorm,
-  repeatHeads,
-  rmsNorm,
-  rotaryTables,
-  rotate,
-  silu,
-} from '#lib/model/layers.ts';
 import { crossEntropySum } from '#lib/model/losses.ts';
+import { causalAttention } from '#lib/tensor/attention.ts';
 import { openEngine } from '#lib/tensor/engine.ts';
+import { embedding, gelu, layerNorm, linear, rmsNorm, silu } from '#lib/tensor/ops.ts';
+import { rotaryTables, rotate } from '#lib/tensor/rotary.ts';
 import { libraryDir } from '../support/library-dir.ts';
 import { type Golden, largestDifference, readGolden, relativeDifference, toTensor } from './golden.ts';
 
@@ -37,9 +29,12 @@ const layers = {
   gelu: ({ x }) => gelu(x),
   silu: ({ x }) => silu(x),
   causalAttention: ({ q, k, v }) => causalAttention({ q, k, v }),
+  groupedAttention: ({ q, k, v }) => causalAttention({ q, k, v }),
+  longAttention: ({ q, k, v }) => causalAttention({ q, k, v }),
+  linear: ({ x, weight, bias }) => linear(x, weight, { bias }),
+  linearTransposed: ({ x, weight }) => linear(x, weight, { transposed: true }),
   rotate: ({ x }) => rotate(x, rotaryTables(5, { headSize: 4, theta: 10_000 })),
-  repeatHeads: ({ x }) => repeatHeads(x, 3),
-  embed: ({ table, ids }) => embed(table, ids),
+  embedding: ({ table, ids }) => embedding(table, ids),
   crossEntropySum: ({ logits, targets }) => crossEntropySum(logits, targets),
   // biome-ignore lint/suspicious/noExplicitAny: the ranks are in the golden file
 } satisfies Record<string, (inputs: Record<string, any>) => Tensor>;

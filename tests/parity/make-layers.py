@@ -55,6 +55,10 @@ def attention(q, k, v):
     return F.scaled_dot_product_attention(q, k, v, is_causal=True)
 
 
+def grouped_attention(q, k, v):
+    return F.scaled_dot_product_attention(q, repeat_kv(k, 3), repeat_kv(v, 3), is_causal=True)
+
+
 heads = (2, 3, 5, 4)
 layers = {
     "layerNorm": case(lambda x, weight, bias: F.layer_norm(x, (8,), weight, bias), x=3 * normal(6, 8), weight=normal(8), bias=normal(8)),
@@ -62,9 +66,12 @@ layers = {
     "gelu": case(lambda x: F.gelu(x, approximate="tanh"), x=3 * normal(4, 7)),
     "silu": case(lambda x: F.silu(x), x=3 * normal(4, 7)),
     "causalAttention": case(attention, q=normal(*heads), k=normal(*heads), v=normal(*heads)),
+    "groupedAttention": case(grouped_attention, q=normal(2, 6, 5, 4), k=normal(2, 2, 5, 4), v=normal(2, 2, 5, 4)),
+    "longAttention": case(attention, q=normal(1, 1, 128, 2), k=normal(1, 1, 128, 2), v=normal(1, 1, 128, 2)),
+    "linear": case(lambda x, weight, bias: x @ weight + bias, x=normal(6, 5), weight=normal(5, 3), bias=normal(3)),
+    "linearTransposed": case(lambda x, weight: F.linear(x, weight), x=normal(6, 5), weight=normal(7, 5)),
     "rotate": case(rotary, x=normal(*heads)),
-    "repeatHeads": case(lambda x: repeat_kv(x, 3), x=normal(2, 2, 5, 4)),
-    "embed": case(lambda table, ids: F.embedding(ids, table).view(-1, 3), table=normal(7, 3), ids=torch.tensor([[1, 5, 1], [0, 6, 1]])),
+    "embedding": case(lambda table, ids: F.embedding(ids, table).view(-1, 3), table=normal(7, 3), ids=torch.tensor([[1, 5, 1], [0, 6, 1]])),
     "crossEntropySum": case(cross_entropy, logits=4 * normal(5, 6), targets=torch.tensor([3, -1, 0, 5, -1])),
 }
 
