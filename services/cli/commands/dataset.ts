@@ -42,6 +42,10 @@ const show = (dataset: Dataset): string =>
     dropped: Object.entries(dataset.dropped)
       .map(([reason, count]) => `${reason} ${formatCount(count)}`)
       .join(', '),
+    'first dropped': dataset.droppedRows
+      .map(({ reason, source, line }) => `${source} line ${line} (${reason})`)
+      .slice(0, 3)
+      .join(', '),
     sha256: dataset.sha256,
     created: dataset.createTime,
   });
@@ -49,8 +53,8 @@ const show = (dataset: Dataset): string =>
 interface CreateFlags {
   kind: keyof typeof datasetKinds;
   tokenizer: string;
-  validation: number;
-  test: number;
+  validation?: number;
+  test?: number;
   contiguous?: boolean;
   seed: number;
   keepDuplicates?: boolean;
@@ -58,6 +62,8 @@ interface CreateFlags {
   maxRowTokens: number;
   validationFile?: string[];
   testFile?: string[];
+  column?: string[];
+  labelNames?: string[];
 }
 
 export function addDatasetCommands(program: Command, act: Act): void {
@@ -68,18 +74,20 @@ export function addDatasetCommands(program: Command, act: Act): void {
     .description('make a dataset of text, JSONL, JSON, CSV or TSV files')
     .requiredOption('--tokenizer <ref>', 'a trained vocabulary, gpt2, or model:<name>')
     .addOption(new Option('--kind <kind>', 'what the rows are').choices(Object.keys(datasetKinds)).default('text'))
-    .option('--validation <share>', 'share of documents held out for validation', Number, 0.1)
-    .option('--test <share>', 'share of documents held out for the test', Number, 0)
+    .option('--validation <share>', 'share held out for validation (default 0.1; 0 beside files of a part)', Number)
+    .option('--test <share>', 'share held out for the test (default 0)', Number)
     .option('--validation-file <file...>', 'rows that all go to validation')
     .option('--test-file <file...>', 'rows that all go to the test')
     .option('--contiguous', 'hold out the end of the text, not documents by their hash')
     .option('--seed <n>', 'seed of the split', Number, 1)
     .option('--keep-duplicates', 'keep documents that say the same')
-    .option('--separator <text>', 'what separates documents in a text file', '')
+    .option('--separator <text>', 'what separates documents in a text file, such as "\\n\\n\\n"', '')
     .option('--max-row-tokens <n>', 'longest row', Number, 0)
+    .option('--column <role=name...>', 'which column is text, label, instruction, input, output or messages')
+    .option('--label-names <name...>', 'the classes in the order of their ids, where rows give numbers')
     .addHelpText(
       'after',
-      '\nExamples:\n  strata dataset create notes notes.txt --tokenizer docs\n  strata dataset create sms train.csv --kind labelled --tokenizer gpt2 --validation-file validation.csv',
+      '\nExamples:\n  strata dataset create notes notes.txt --tokenizer docs\n  strata dataset create sms train.csv --kind labelled --tokenizer gpt2 --validation-file validation.csv --label-names ham spam',
     )
     .action(
       act(async (context, name: string, files: string[], flags: CreateFlags) => {
@@ -93,13 +101,15 @@ export function addDatasetCommands(program: Command, act: Act): void {
             ...(rest.validationFile ?? []).map((path) => ({ path, split: Split.SPLIT_VALIDATION })),
             ...(rest.testFile ?? []).map((path) => ({ path, split: Split.SPLIT_TEST })),
           ],
-          validationShare: validation,
-          testShare: test,
+          ...(validation !== undefined && { validationShare: validation }),
+          ...(test !== undefined && { testShare: test }),
           contiguousSplit: contiguous,
           keepDuplicates,
           seed: rest.seed,
-          documentSeparator: rest.separator,
+          documentSeparator: rest.separator.replaceAll('\\n', '\n'),
           maxRowTokens: rest.maxRowTokens,
+          columns: Object.fromEntries((rest.column ?? []).map((column) => column.split(/=(.*)/s, 2))),
+          labelNames: rest.labelNames ?? [],
         });
         context.output.result(made, show);
       }),

@@ -20,6 +20,9 @@ export interface CreateDatasetOptions {
   seed?: number;
   documentSeparator?: string;
   maxRowTokens?: number;
+  /** Role -> column, where the usual names do not say. */
+  columns?: Record<string, string>;
+  labelNames?: string[];
   requestId?: string;
 }
 
