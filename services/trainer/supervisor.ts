@@ -97,8 +97,11 @@ const createReconciler = (options: SupervisorOptions) => {
     // Stored as running, but the service died before it could start the job.
     if (!job) return startJob(run, name);
     if (!hasEnded(job)) return;
+    const reason = await reasonOf(job, jobs);
     const next = await runs.update(run.id, (current) =>
-      current.state.phase === 'running' && current.state.job === name ? afterWorker(current, job, options) : undefined,
+      current.state.phase === 'running' && current.state.job === name
+        ? afterWorker(current, { job, reason, policy: options })
+        : undefined,
     );
     log.warn({ run: run.id, job: name, phase: next.state.phase, restart: next.restarts.at(-1) }, 'worker ended');
   };
@@ -141,10 +144,23 @@ const createReconciler = (options: SupervisorOptions) => {
   };
 };
 
+interface EndedWorker {
+  job: Job;
+  reason: string;
+  policy: DeathPolicy;
+}
+
 /** What becomes of a run whose worker has ended before it. */
-const afterWorker = (run: Run, job: Job, policy: DeathPolicy): Run => {
+const afterWorker = (run: Run, { job, reason, policy }: EndedWorker): Run => {
   const now = new Date();
   if (job.exitCode === exitCodes.interrupted) return restartRun(run, { reason: 'interrupted', now });
-  const reason = run.workerError || job.reason || `exit code ${job.exitCode ?? 'unknown'}`;
-  return buryWorker(run, reason, policy, now);
+  return buryWorker(run, run.workerError || reason, policy, now);
+};
+
+/** How a job ended, and where it ended by itself, the error it left in its log. */
+const reasonOf = async ({ name, reason, exitCode }: Job, jobs: JobRunner): Promise<string> => {
+  let lastError = '';
+  if (exitCode)
+    for await (const line of jobs.logs(name)) if (/^\S*Error\b/.test(line)) lastError = `: ${line.slice(0, 300)}`;
+  return `${reason ?? `exit code ${exitCode}`}${lastError}`;
 };

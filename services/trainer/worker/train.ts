@@ -53,6 +53,7 @@ const createSession = (options: TrainOptions) => {
   const stopwatch = createStopwatch();
   let position = options.from;
   let savedStep = position.step;
+  let stepsWithoutLoss = 0;
 
   const advance = (metrics: StepMetrics, tokens: number): void => {
     const { step } = metrics;
@@ -70,8 +71,15 @@ const createSession = (options: TrainOptions) => {
 
   const evaluate = async (): Promise<EvaluationMetrics> => {
     const metrics = await trainer.evaluate(batchesOf(sampler.validation()));
+    if (metrics.scored === 0) throw nothingToLearn('the validation part', hyper);
     pace.evaluation(stopwatch.lap());
     return metrics;
+  };
+
+  /** One step may be all prompt; many in a row are a mistake that would end in a model that has learnt nothing. */
+  const refuseSilence = ({ scored }: StepMetrics): void => {
+    stepsWithoutLoss = scored === 0 ? stepsWithoutLoss + 1 : 0;
+    if (stepsWithoutLoss === 10) throw nothingToLearn('ten steps in a row', hyper);
   };
 
   const save = async (): Promise<void> => {
@@ -94,6 +102,7 @@ const createSession = (options: TrainOptions) => {
   const step = async (micro: readonly CountedBatch[]): Promise<void> => {
     const metrics = trainer.update(micro.map(({ batch }) => batch));
     refuseDivergence(metrics, savedStep);
+    refuseSilence(metrics);
     advance(
       metrics,
       micro.reduce((sum, { tokens }) => sum + tokens, 0),
@@ -146,6 +155,11 @@ const refuseDivergence = ({ step, loss, gradNorm, learningRate }: StepMetrics, s
       'Start a run with a lower learning_rate, more warmup_steps, or grad_clip 1',
   );
 };
+
+const nothingToLearn = (where: string, { blockSize }: Hyperparameters): AppError =>
+  failedPrecondition(
+    `no token in ${where} carries loss within block_size ${blockSize}: the answers lie behind the cut. Use a larger block_size, or a base with a longer context`,
+  );
 
 interface PointFacts {
   validation: EvaluationMetrics | undefined;
