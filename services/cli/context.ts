@@ -11,7 +11,7 @@ export interface Context {
   readonly signal: AbortSignal;
   /** The services: the configured ones, a running `strata up`, or ones started for this command alone. */
   services(): Promise<Services>;
-  /** The same, but fails where they would have to be started for this command alone (work that outlives it). */
+  /** Disconnects, and stops what was started for this command. */
   close(): Promise<void>;
 }
 
@@ -24,10 +24,13 @@ interface ContextOptions {
   config: CliConfig;
   json: boolean;
   signal: AbortSignal;
+  stdout?: NodeJS.WriteStream;
+  stderr?: NodeJS.WriteStream;
 }
 
-export function createContext({ config, json, signal }: ContextOptions): Context {
-  const output = createOutput({ json, stdout: process.stdout, stderr: process.stderr });
+export function createContext(options: ContextOptions): Context {
+  const { config, json, signal, stdout = process.stdout, stderr = process.stderr } = options;
+  const output = createOutput({ json, stdout, stderr });
   let services: Promise<Services> | undefined;
   return {
     config,

@@ -7,10 +7,15 @@ import type { Recipe } from './recipe.ts';
 import { instructionRows } from './signatures.ts';
 import { labelledRows } from './snippets.ts';
 
-const maxBytesPerKind = 3_000_000;
-const rowsPerLabel = 450;
-const heldOutRows = 300;
-const maxInstructions = 1100;
+/** How much is taken of what there is. */
+export interface DocsSize {
+  maxBytesPerKind: number;
+  rowsPerLabel: number;
+  heldOutRows: number;
+  maxInstructions: number;
+}
+
+const usualSize: DocsSize = { maxBytesPerKind: 3_000_000, rowsPerLabel: 450, heldOutRows: 300, maxInstructions: 1100 };
 
 const toJsonLines = (rows: object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
 
@@ -19,9 +24,11 @@ export interface DocsOptions {
   packages: string;
   /** Where the recipe's files are written. */
   folder: string;
+  size?: DocsSize;
 }
 
-export async function prepareDocs({ packages, folder }: DocsOptions): Promise<Recipe> {
+export async function prepareDocs({ packages, folder, size = usualSize }: DocsOptions): Promise<Recipe> {
+  const { maxBytesPerKind, rowsPerLabel, heldOutRows, maxInstructions } = size;
   const documents = collectCorpus({ folder: packages, maxBytesPerKind });
   const rows = labelledRows(documents, rowsPerLabel);
   const instructions = instructionRows(documents, maxInstructions);
@@ -50,6 +57,7 @@ export async function prepareDocs({ packages, folder }: DocsOptions): Promise<Re
       labels,
       test: { files: [{ path: test, split: Split.SPLIT_TEST }] },
       maxSteps: 120,
+      learningRate: 5e-4,
       texts: [
         'Call this function once, before any other one, to set the options.',
         'export declare const options: Readonly<Options>;',

@@ -24,6 +24,7 @@ export interface Recipe {
     /** Held out from everything; the classifier's last judgement. */
     test: DatasetSettings;
     maxSteps: number;
+    learningRate: number;
     /** Texts to classify at the end. */
     texts: string[];
   };

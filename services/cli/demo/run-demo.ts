@@ -196,7 +196,7 @@ const pretrainSpec = (
     blockSize: shape.blockSize,
     learningRate: 1e-3,
     minLearningRate: 1e-4,
-    warmupSteps: 100,
+    warmupSteps: Math.ceil(maxSteps / 12),
     beta2: 0.99,
     weightDecay: 0.1,
     gradClip: 1,
@@ -204,15 +204,15 @@ const pretrainSpec = (
   },
 });
 
-const pipelineOf = ({ classifier }: Recipe, base: ArtifactRef): DeepPartial<Pipeline> => ({
+const pipelineOf = ({ classifier, pretraining }: Recipe, base: ArtifactRef): DeepPartial<Pipeline> => ({
   task: classifier.task,
   base,
   objective: Objective.OBJECTIVE_CLASSIFY,
   hyperparameters: {
     maxSteps: classifier.maxSteps,
     batchSize: 8,
-    blockSize: 128,
-    learningRate: 3e-4,
+    blockSize: pretraining.blockSize,
+    learningRate: classifier.learningRate,
     warmupSteps: 10,
     weightDecay: 0.1,
     gradClip: 1,

@@ -29,6 +29,7 @@ export async function prepareShakespeare(context: Context): Promise<Recipe> {
       labels: train,
       test: { files: [{ path: test, split: Split.SPLIT_TEST }] },
       maxSteps: 240,
+      learningRate: 5e-4,
       texts: ['You have won a free prize! Call now to claim it.', 'Are we still meeting for lunch at noon?'],
     },
     assistant: {
