@@ -1,6 +1,10 @@
 // T16: what is computed with the cache equals what the engine's uncached forward pass says, however the tokens are cut.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { asClassifier, gptConfig, llamaConfig, type ModelConfig } from '#lib/model/config.ts';
+import { writeSafetensors } from '#lib/model/formats/write-safetensors.ts';
 import { classLogits, forward, tokenLogits } from '#lib/model/forward.ts';
 import { initWeights, toParams } from '#lib/model/params.ts';
 import { createScorer } from '#lib/model/scorer.ts';
@@ -9,6 +13,8 @@ import { openEngine } from '#lib/tensor/engine.ts';
 import { libraryDir } from '../../tests/support/library-dir.ts';
 import { ContextError, Decoder, type Sequence } from './decoder.ts';
 import { type GenerateOptions, generate } from './generate.ts';
+import type { GraphWeights } from './graph.ts';
+import { mapSafetensors } from './mapped-weights.ts';
 import { sampleToken } from './sampling.ts';
 import { classify, scoreContinuation } from './score.ts';
 
@@ -151,6 +157,22 @@ test('log-likelihoods are those that the evaluator computes', async () => {
       expect(alternatives[0]?.logprob).toBeGreaterThanOrEqual(logprob);
     }
   }
+});
+
+test.each([
+  ['gpt2', gptConfig(shape)],
+  ['llama', llamaConfig(shape)],
+])('weights mapped from a file, which is removed then, compute what those in memory do (%s)', async (_, config) => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'strata-mapped-'));
+  const file = path.join(folder, 'model.safetensors');
+  const weights = livelyWeights(config, 4);
+  await writeSafetensors(file, weights);
+  using inMemory = new Decoder({ config, weights: { tensors: weights }, threads: 1 });
+  using mapped = new Decoder({ config, weights: (await mapSafetensors(file)) as GraphWeights, threads: 1 });
+  await rm(folder, { recursive: true });
+  using expected = inMemory.createSequence();
+  using actual = mapped.createSequence();
+  expect([...actual.append(prompt(20))]).toEqual([...expected.append(prompt(20))]);
 });
 
 describe('what cannot be computed is refused in plain words', () => {

@@ -24,7 +24,7 @@ export const names = {
 export const cacheParts = ['key', 'value'] as const;
 export type CachePart = (typeof cacheParts)[number];
 
-/** A model's tensors by their own names: in memory (lib/model's `Weights` fit), or in a file that is mapped (mapped-weights.ts). */
+/** A model's tensors by their own names: all in memory (lib/model's `Weights` fit), or all in a file that is mapped (mapped-weights.ts). */
 export interface GraphWeights {
   readonly tensors: ReadonlyMap<string, Initializer>;
   readonly file?: string | undefined;

@@ -51,12 +51,23 @@ export interface ExternalData {
 const irVersion = 10;
 const operatorSets = { '': 21, 'com.microsoft': 1 } as const;
 
-/** The serialized ModelProto; every initializer is external data, where `locate` says. */
-export function encodeModel(graph: OnnxGraph, locate: (name: string) => ExternalData): Uint8Array<ArrayBuffer> {
+/** The serialized ModelProto. Constants are outside it where `locate` says, and inside where it gives nothing. */
+export function encodeModel(
+  graph: OnnxGraph,
+  locate: (name: string, tensor: Initializer) => ExternalData | undefined,
+): Uint8Array<ArrayBuffer> {
   const writer = new BinaryWriter();
   writer.tag(1, WireType.Varint).int64(irVersion);
   text(writer, 2, 'strata');
-  message(writer, 7, () => writeGraph(writer, graph, locate));
+  message(writer, 7, () => {
+    for (const node of graph.nodes) message(writer, 1, () => writeNode(writer, node));
+    text(writer, 2, 'decode');
+    for (const [name, tensor] of graph.initializers) {
+      message(writer, 5, () => writeTensor(writer, { name, tensor, external: locate(name, tensor) }));
+    }
+    for (const value of graph.inputs) message(writer, 11, () => writeValueInfo(writer, value));
+    for (const value of graph.outputs) message(writer, 12, () => writeValueInfo(writer, value));
+  });
   for (const [domain, version] of Object.entries(operatorSets)) {
     message(writer, 8, () => {
       text(writer, 1, domain);
@@ -64,16 +75,6 @@ export function encodeModel(graph: OnnxGraph, locate: (name: string) => External
     });
   }
   return writer.finish();
-}
-
-function writeGraph(writer: BinaryWriter, graph: OnnxGraph, locate: (name: string) => ExternalData): void {
-  for (const node of graph.nodes) message(writer, 1, () => writeNode(writer, node));
-  text(writer, 2, 'decode');
-  for (const [name, { shape }] of graph.initializers) {
-    message(writer, 5, () => writeTensor(writer, { name, shape, ...locate(name) }));
-  }
-  for (const value of graph.inputs) message(writer, 11, () => writeValueInfo(writer, value));
-  for (const value of graph.outputs) message(writer, 12, () => writeValueInfo(writer, value));
 }
 
 function writeNode(writer: BinaryWriter, { op, domain, inputs, outputs, attributes }: OnnxNode): void {
@@ -96,17 +97,27 @@ function writeAttribute(writer: BinaryWriter, name: string, value: Attribute): v
   }
 }
 
-interface ExternalTensor extends ExternalData {
+interface NamedTensor {
   readonly name: string;
-  readonly shape: readonly number[];
+  readonly tensor: Initializer;
+  readonly external: ExternalData | undefined;
 }
 
-function writeTensor(writer: BinaryWriter, { name, shape, location, offset }: ExternalTensor): void {
-  const length = shape.reduce((size, side) => size * side, Float32Array.BYTES_PER_ELEMENT);
-  for (const side of shape) writer.tag(1, WireType.Varint).int64(side);
+function writeTensor(writer: BinaryWriter, { name, tensor, external }: NamedTensor): void {
+  for (const side of tensor.shape) writer.tag(1, WireType.Varint).int64(side);
   writer.tag(2, WireType.Varint).int32(elementTypes.float32);
   text(writer, 8, name);
-  for (const [key, value] of Object.entries({ location, offset, length })) {
+  if (external) {
+    const length = tensor.shape.reduce((size, side) => size * side, Float32Array.BYTES_PER_ELEMENT);
+    writeExternalData(writer, { ...external, length });
+  } else if ('data' in tensor) {
+    const { buffer, byteOffset, byteLength } = tensor.data;
+    writer.tag(9, WireType.LengthDelimited).bytes(new Uint8Array(buffer, byteOffset, byteLength));
+  } else throw new TypeError(`onnx: constant "${name}" lies in a file, and nobody says where`);
+}
+
+function writeExternalData(writer: BinaryWriter, entries: ExternalData & { length: number }): void {
+  for (const [key, value] of Object.entries(entries)) {
     message(writer, 13, () => {
       text(writer, 1, key);
       text(writer, 2, String(value));

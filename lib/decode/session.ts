@@ -1,7 +1,14 @@
 // Sessions made from graphs, and bindings whose inputs and outputs are our own typed arrays: a run reads and writes them in place.
 import { basename, dirname } from 'node:path';
 import koffi from 'koffi';
-import { type ElementType, elementTypes, encodeModel, type Initializer, type OnnxGraph } from './onnx.ts';
+import {
+  type ElementType,
+  type ExternalData,
+  elementTypes,
+  encodeModel,
+  type Initializer,
+  type OnnxGraph,
+} from './onnx.ts';
 import { check, create, type Ort } from './ort.ts';
 import type { OrtApi, Pointer } from './ort-api.ts';
 
@@ -50,9 +57,9 @@ function createSession({ api, env }: Ort, graph: OnnxGraph, { threads = 0 }: Ses
   const options = create(api, (out) => api.CreateSessionOptions(out));
   try {
     check(api, api.SetIntraOpNumThreads(options, threads));
-    giveTensors(api, options, graph.initializers);
     if (graph.file) check(api, api.AddSessionConfigEntry(options, folderKey, dirname(graph.file)));
-    const model = encodeModel(graph, (name) => locate(graph, name));
+    else giveTensors(api, options, graph.initializers);
+    const model = encodeModel(graph, (name, tensor) => locate(graph, name, tensor));
     return create(api, (out) => api.CreateSessionFromArray(env, model, model.length, options, out));
   } finally {
     api.ReleaseSessionOptions(options);
@@ -61,13 +68,11 @@ function createSession({ api, env }: Ort, graph: OnnxGraph, { threads = 0 }: Ses
 
 const folderKey = 'session.model_external_initializers_file_folder_path';
 
-/** Every tensor in memory is a file of its own to ONNX Runtime, called as the tensor is. */
-const locate = ({ initializers, file = '' }: OnnxGraph, name: string) => {
-  const tensor = initializers.get(name);
-  return tensor && 'offset' in tensor
-    ? { location: basename(file), offset: tensor.offset }
-    : { location: name, offset: 0 };
-};
+/** In memory, every tensor is a file of its own to ONNX Runtime, called as the tensor is. It knows either such files or real ones. */
+function locate({ file }: OnnxGraph, name: string, tensor: Initializer): ExternalData | undefined {
+  if ('offset' in tensor) return { location: basename(file ?? ''), offset: tensor.offset };
+  return file ? undefined : { location: name, offset: 0 };
+}
 
 function giveTensors(api: OrtApi, options: Pointer, initializers: ReadonlyMap<string, Initializer>): void {
   const inMemory = [...initializers].flatMap(([name, tensor]) => ('data' in tensor ? [{ name, ...tensor }] : []));
