@@ -5,7 +5,7 @@ import type {
   ModelVersion,
   WeightLoaderServiceClient,
 } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
-import { AppError, hasCode, invalidArgument, notFound } from '#lib/platform/errors.ts';
+import { hasCode, invalidArgument, notFound } from '#lib/platform/errors.ts';
 import type { Logger } from '#lib/platform/log.ts';
 import type { LoadedModel } from './model.ts';
 
@@ -171,7 +171,5 @@ export function mustBe(kind: 'language model' | 'classifier', { version }: Loade
   const isClassifier = version.labels.length > 0;
   if (isClassifier === (kind === 'classifier')) return;
   const is = isClassifier ? `a classifier (${version.labels.join(', ')})` : 'a language model';
-  throw new AppError('INVALID_ARGUMENT', `model: "${version.ref.name}" is ${is}, and a ${kind} is needed`, {
-    field: 'model',
-  });
+  throw invalidArgument('model', `"${version.ref.name}" is ${is}, and a ${kind} is needed`);
 }

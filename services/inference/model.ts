@@ -32,9 +32,17 @@ export async function loadModel({ version, objects, threads, maxWaiting }: LoadM
   try {
     const { sizeBytes } = await withModelFiles(artifact, (files) => worker.call('load', files));
     const loadSeconds = (performance.now() - started) / 1000;
-    return { version, worker, turns: createTurns(maxWaiting), sizeBytes, loadSeconds, close: () => worker.close() };
+    return { version, worker, turns: createTurns(maxWaiting), sizeBytes, loadSeconds, close: () => unload(worker) };
   } catch (error) {
     await worker.close();
     throw error;
   }
+}
+
+const patienceMs = 2000;
+
+/** A thread that does not come to its end in time is ended all the same. */
+async function unload(worker: WorkerClient<ModelMethods>): Promise<void> {
+  await worker.call('unload', undefined, { signal: AbortSignal.timeout(patienceMs) }).catch(() => undefined);
+  await worker.close();
 }

@@ -1,8 +1,10 @@
 // The thread of one model: text in, tokens out. Everything that computes happens here, away from the thread that serves.
+import { setTimeout as delay } from 'node:timers/promises';
 import { workerData } from 'node:worker_threads';
 import { z } from 'zod';
-import { Decoder } from '#lib/decode/decoder.ts';
+import { Decoder, type Sequence } from '#lib/decode/decoder.ts';
 import { generateText, type TextPiece } from '#lib/decode/generate-text.ts';
+import { mapSafetensors } from '#lib/decode/mapped-weights.ts';
 import type { Sampling } from '#lib/decode/sampling.ts';
 import { classify, type Scored, scoreContinuation } from '#lib/decode/score.ts';
 import { parseConfig } from '#lib/model/config-json.ts';
@@ -12,6 +14,7 @@ import { serveWorker, type WorkerCall } from '#lib/platform/worker-call.ts';
 import { loadTokenizer } from '#lib/text/load-tokenizer.ts';
 import type { Tokenizer } from '#lib/text/tokenizer.ts';
 import { type Pair, type Prompt, toIds, toPair, toRow } from './prompt.ts';
+import { createSequences, type Sequences } from './sequences.ts';
 import { addBytes, createTextDecoder, type ScoredWithBytes } from './token-text.ts';
 
 export interface ModelWorkerData {
@@ -33,6 +36,7 @@ export interface Piece extends Omit<TextPiece, 'logprobs'> {
 
 interface Loaded {
   decoder: Decoder;
+  sequences: Sequences;
   tokenizer: Tokenizer;
   endIds: ReadonlySet<number>;
 }
@@ -44,18 +48,31 @@ const methods = {
     const { threads } = workerData as ModelWorkerData;
     const config = parseConfig(files.config);
     const tokenizer = loadTokenizer(JSON.parse(files.tokenizer), JSON.parse(files.tokenizerConfig));
-    const weights = { tensors: await readSafetensors(files.weights) };
+    const weights = (await mapSafetensors(files.weights)) ?? { tensors: await readSafetensors(files.weights) };
     const decoder = new Decoder({ config, weights, threads });
-    loaded = { decoder, tokenizer, endIds: endIdsOf(files.generationConfig, tokenizer) };
+    loaded = {
+      decoder,
+      sequences: createSequences(decoder),
+      tokenizer,
+      endIds: endIdsOf(files.generationConfig, tokenizer),
+    };
     return { sizeBytes: decoder.weightBytes };
   },
 
+  /** Gives the weights' memory back, which lies outside this thread's own: ending the thread alone would not. */
+  async unload(): Promise<void> {
+    while (loaded?.sequences.inUse) await delay(5);
+    loaded?.sequences.dispose();
+    loaded?.decoder[Symbol.dispose]();
+    loaded = undefined;
+  },
+
   async *generate({ prompt, sampling }: { prompt: Prompt; sampling: WorkerSampling }, { signal }: WorkerCall) {
-    const { decoder, tokenizer, endIds } = model();
+    const { decoder, sequences, tokenizer, endIds } = model();
     const ids = toIds(prompt, { tokenizer, config: decoder.config });
     const { maxTokens, logprobs, stop, ...rest } = sampling;
-    using sequence = decoder.createSequence();
-    const pieces = generateText(sequence, {
+    using taken = sequences.take();
+    const pieces = generateText(taken.sequence, {
       prompt: ids,
       sampling: rest,
       maxTokens,
@@ -72,13 +89,11 @@ const methods = {
   },
 
   async classify(texts: string[], { signal }: WorkerCall): Promise<number[][]> {
-    const { decoder, tokenizer } = model();
+    const { decoder, sequences, tokenizer } = model();
     const all = texts.map((text, index) => toRow(text, { tokenizer, config: decoder.config }, index));
+    using taken = sequences.take();
     const rows: number[][] = [];
-    for (const ids of all) {
-      using sequence = decoder.createSequence();
-      rows.push([...(await classify(sequence, ids, { signal }))]);
-    }
+    for (const ids of all) rows.push([...(await classify(taken.sequence, ids, { signal }))]);
     return rows;
   },
 
@@ -86,11 +101,12 @@ const methods = {
     { items, logprobs }: { items: { context: string; continuation: string }[]; logprobs: number },
     { signal }: WorkerCall,
   ) {
-    const { decoder, tokenizer } = model();
+    const { decoder, sequences, tokenizer } = model();
     const pairs = items.map((item, index) => toPair(item, { tokenizer, config: decoder.config }, index));
     const scores: (Omit<Scored, 'tokens'> & { tokens: ScoredWithBytes[] })[] = [];
+    using taken = sequences.take();
     for (const pair of pairs) {
-      const { tokens, ...score } = await scorePair(decoder, pair, { logprobs, signal });
+      const { tokens, ...score } = await scorePair(taken.sequence, pair, { logprobs, signal });
       scores.push({ ...score, tokens: tokens.map((token) => addBytes(token, tokenizer)) });
     }
     return scores;
@@ -109,14 +125,13 @@ function endIdsOf(json: string, { eosId }: Tokenizer): ReadonlySet<number> {
   return new Set([ends ?? [], eosId ?? []].flat());
 }
 
-async function scorePair(
-  decoder: Decoder,
+function scorePair(
+  sequence: Sequence,
   pair: Pair,
   options: { logprobs: number; signal: AbortSignal },
 ): Promise<Scored> {
-  if (!pair.continuation.length) return { logLikelihood: 0, isGreedy: true, tokens: [] };
-  using sequence = decoder.createSequence();
-  return await scoreContinuation(sequence, { ...pair, ...options });
+  if (!pair.continuation.length) return Promise.resolve({ logLikelihood: 0, isGreedy: true, tokens: [] });
+  return scoreContinuation(sequence, { ...pair, ...options });
 }
 
 serveWorker(methods);
