@@ -10,17 +10,19 @@ import {
 } from 'fastify';
 import type { InferenceServiceClient } from '#lib/contracts/gen/strata/inference/v1/inference.ts';
 import type { WeightLoaderServiceClient } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
-import { AppError } from '#lib/platform/errors.ts';
+import { AppError, fromUnknown } from '#lib/platform/errors.ts';
+import type { DeadlineOption } from '#lib/platform/grpc-client.ts';
 import type { Logger } from '#lib/platform/log.ts';
+import type { Call } from './openai/call.ts';
 import { chat, streamChat } from './openai/chat.ts';
-import { type Call, complete, streamCompletion } from './openai/completions.ts';
+import { complete, streamCompletion } from './openai/completions.ts';
 import { toOpenAiError } from './openai/errors.ts';
 import { getModel, listModels } from './openai/models.ts';
 import { chatSchema, completionSchema, parseBody } from './openai/schemas.ts';
 import { sendEvents } from './openai/sse.ts';
 
 export interface GatewayDependencies {
-  inference: Pick<InferenceServiceClient, 'generate' | 'chat' | 'score' | 'listLoadedModels'>;
+  inference: Pick<InferenceServiceClient<DeadlineOption>, 'generate' | 'chat' | 'score' | 'listLoadedModels'>;
   weightLoader: Pick<WeightLoaderServiceClient, 'listModels' | 'getModel'>;
   log: Logger;
   maxBodyBytes: number;
@@ -35,17 +37,9 @@ export function createGateway(dependencies: GatewayDependencies): FastifyInstanc
     bodyLimit: maxBodyBytes,
   });
 
-  /** Ends with the request: the client leaves, or time is up. */
-  const signalOf = (reply: FastifyReply): AbortSignal => {
-    const gone = new AbortController();
-    reply.raw.once('close', () => {
-      if (!reply.raw.writableFinished) gone.abort();
-    });
-    return AbortSignal.any([gone.signal, AbortSignal.timeout(requestTimeoutMs)]);
-  };
   const callOf = (reply: FastifyReply): Call => ({
     inference,
-    signal: signalOf(reply),
+    options: { signal: signalOf(reply), deadlineMs: requestTimeoutMs },
     created: Math.floor(Date.now() / 1000),
   });
 
@@ -75,7 +69,10 @@ export function createGateway(dependencies: GatewayDependencies): FastifyInstanc
 
   app.get('/healthz', async () => ({ status: 'ok' }));
   app.get('/readyz', async (_, reply) => {
-    await inference.listLoadedModels({}, { signal: AbortSignal.any([signalOf(reply), AbortSignal.timeout(2000)]) });
+    const options = { signal: signalOf(reply), deadlineMs: 2000 };
+    await inference.listLoadedModels({}, options).catch((cause) => {
+      throw new AppError('UNAVAILABLE', `not ready: ${fromUnknown(cause).message}`, { cause });
+    });
     return { status: 'ready' };
   });
   app.get('/', async (_, reply) => {
@@ -83,6 +80,15 @@ export function createGateway(dependencies: GatewayDependencies): FastifyInstanc
     return reply.type('text/html; charset=utf-8').headers(pageHeaders).send(page);
   });
   return app;
+}
+
+/** Aborts when the client leaves before it has its answer. */
+function signalOf({ raw }: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  raw.once('close', () => {
+    if (!raw.writableFinished) gone.abort();
+  });
+  return gone.signal;
 }
 
 /** The page is one file: nothing else may be loaded by it or frame it. */

@@ -7,13 +7,19 @@ import type {
   TokenLogprob,
 } from '#lib/contracts/gen/strata/inference/v1/inference.ts';
 import { invalidArgument } from '#lib/platform/errors.ts';
-import type { Call } from './completions.ts';
+import type { Call } from './call.ts';
+import { inNamesOfClient } from './field-names.ts';
+import { toChatLogprobs } from './logprobs.ts';
 import { toFinishReason, toModelRef, toSampling, toUsage } from './sampling.ts';
 import type { ChatBody } from './schemas.ts';
 
+/** The newer name counts where both are given. */
+const limitName = ({ max_completion_tokens: newer }: ChatBody) =>
+  typeof newer === 'number' ? 'max_completion_tokens' : 'max_tokens';
+
 function toRequest(body: ChatBody): DeepPartial<ChatRequest> {
-  const maxTokens = body.max_completion_tokens ?? body.max_tokens ?? undefined;
-  if (maxTokens === 0) throw invalidArgument('max_tokens', 'must be at least 1');
+  const maxTokens = body[limitName(body)] ?? undefined;
+  if (maxTokens === 0) throw invalidArgument(limitName(body), 'must be at least 1');
   const logprobs = body.logprobs ? Math.max(1, body.top_logprobs ?? 0) : 0;
   return {
     model: toModelRef(body.model),
@@ -25,36 +31,24 @@ function toRequest(body: ChatBody): DeepPartial<ChatRequest> {
   };
 }
 
-const toToken = ({ token, logprob }: { token: Uint8Array; logprob: number }) => ({
-  token: Buffer.from(token).toString('utf8'),
-  logprob,
-  bytes: [...token],
-});
+const answer = (body: ChatBody, { inference, options }: Call): AsyncIterable<ChatResponse> =>
+  inNamesOfClient(inference.chat(toRequest(body), options), { max_tokens: limitName(body) });
 
 const toLogprobs = ({ logprobs, top_logprobs }: ChatBody, tokens: TokenLogprob[]) =>
-  logprobs
-    ? {
-        content: tokens.map((token) => ({
-          ...toToken(token),
-          top_logprobs: token.alternatives.slice(0, top_logprobs ?? 0).map(toToken),
-        })),
-        refusal: null,
-      }
-    : null;
+  logprobs ? toChatLogprobs(tokens, top_logprobs ?? 0) : null;
 
-export async function chat(body: ChatBody, { inference, signal, created }: Call) {
+export async function chat(body: ChatBody, call: Call) {
   let content = '';
   const tokens: TokenLogprob[] = [];
   let last: ChatResponse | undefined;
-  for await (const response of inference.chat(toRequest(body), { signal })) {
-    content += response.text;
-    tokens.push(...response.logprobs);
-    last = response;
+  for await (last of answer(body, call)) {
+    content += last.text;
+    tokens.push(...last.logprobs);
   }
   return {
     id: `chatcmpl-${randomUUID()}`,
     object: 'chat.completion' as const,
-    created,
+    created: call.created,
     model: body.model,
     choices: [
       {
@@ -68,7 +62,8 @@ export async function chat(body: ChatBody, { inference, signal, created }: Call)
   };
 }
 
-export async function* streamChat(body: ChatBody, { inference, signal, created }: Call): AsyncGenerator<object> {
+export async function* streamChat(body: ChatBody, call: Call): AsyncGenerator<object> {
+  const { created } = call;
   const head = { id: `chatcmpl-${randomUUID()}`, object: 'chat.completion.chunk', created, model: body.model };
   const choice = (delta: object, rest: object = {}) => ({
     ...head,
@@ -76,7 +71,7 @@ export async function* streamChat(body: ChatBody, { inference, signal, created }
   });
   let usage: ChatResponse['usage'];
   let isFirst = true;
-  for await (const response of inference.chat(toRequest(body), { signal })) {
+  for await (const response of answer(body, call)) {
     if (isFirst) yield choice({ role: 'assistant', content: '' });
     isFirst = false;
     usage = response.usage ?? usage;

@@ -4,22 +4,18 @@ import type {
   DeepPartial,
   GenerateRequest,
   GenerateResponse,
-  InferenceServiceClient,
-  TokenLogprob,
+  Usage,
 } from '#lib/contracts/gen/strata/inference/v1/inference.ts';
 import { toInt32Bytes } from '#lib/contracts/int32.ts';
 import { invalidArgument } from '#lib/platform/errors.ts';
+import type { Call } from './call.ts';
+import { inNamesOfClient, rename } from './field-names.ts';
+import { createLogprobs, type ScoredToken } from './logprobs.ts';
 import { toFinishReason, toModelRef, toSampling, toUsage } from './sampling.ts';
 import type { CompletionBody } from './schemas.ts';
 
-export interface Call {
-  inference: Pick<InferenceServiceClient, 'generate' | 'chat' | 'score'>;
-  signal: AbortSignal;
-  /** Seconds since 1970. */
-  created: number;
-}
-
 const defaultMaxTokens = 16;
+const fieldNames = { text: 'prompt', ids: 'prompt', 'items[0].continuation': 'prompt' };
 
 type Prompt = { kind: 'text'; text: string } | { kind: 'ids'; ids: number[] };
 
@@ -37,103 +33,91 @@ function toRequest(body: CompletionBody, prompt: Prompt, maxTokens: number): Dee
       prompt.kind === 'text'
         ? { $case: 'text', value: prompt.text }
         : { $case: 'ids', value: toInt32Bytes(prompt.ids) },
-    sampling: toSampling(body, { maxTokens, logprobs: body.logprobs ?? 0 }),
+    sampling: toSampling(body, { maxTokens, logprobs: alternativesOf(body) }),
   };
 }
+
+/** Inference tells a token's own log-probability with at least one alternative; 0: nothing is asked for. */
+const alternativesOf = ({ logprobs }: CompletionBody): number =>
+  typeof logprobs === 'number' ? Math.max(1, logprobs) : 0;
 
 interface Piece {
   text: string;
-  logprobs: TokenLogprob[];
-  last?: GenerateResponse;
+  logprobs: ScoredToken[];
+  finishReason: 'stop' | 'length' | null;
+  usage?: Pick<Usage, 'promptTokens' | 'completionTokens'> | undefined;
 }
 
 /** The echoed prompt, then what is made. */
-async function* pieces(body: CompletionBody, { inference, signal }: Call): AsyncGenerator<Piece> {
+async function* pieces(body: CompletionBody, call: Call): AsyncGenerator<Piece> {
   const prompt = toPrompt(body.prompt);
   const maxTokens = body.max_tokens ?? defaultMaxTokens;
   if (maxTokens === 0 && !body.echo) throw invalidArgument('max_tokens', 'must be at least 1, unless echo is true');
-  if (body.echo) yield await echo(body, prompt, { inference, signal });
+  if (body.echo) yield await echo(body, prompt, { ...call, isAll: maxTokens === 0 });
   if (maxTokens === 0) return;
-  for await (const response of inference.generate(toRequest(body, prompt, maxTokens), { signal })) {
-    yield { text: response.text, logprobs: response.logprobs, last: response };
-  }
+  const responses = call.inference.generate(toRequest(body, prompt, maxTokens), call.options);
+  for await (const response of inNamesOfClient(responses, fieldNames)) yield toPiece(response);
 }
 
+const toPiece = ({ text, logprobs, finishReason, usage }: GenerateResponse): Piece => ({
+  text,
+  logprobs,
+  finishReason: toFinishReason(finishReason),
+  usage,
+});
+
+/** The prompt with its own probabilities; `isAll`: nothing is made of it. */
 async function echo(
-  body: CompletionBody,
+  { model, logprobs }: CompletionBody,
   prompt: Prompt,
-  { inference, signal }: Pick<Call, 'inference' | 'signal'>,
+  { inference, options, isAll }: Call & { isAll: boolean },
 ): Promise<Piece> {
   if (prompt.kind === 'ids') throw invalidArgument('echo', 'needs a prompt that is text');
-  if (typeof body.logprobs !== 'number') return { text: prompt.text, logprobs: [] };
-  const items = [{ context: '', continuation: prompt.text }];
-  const { scores } = await inference.score(
-    { model: toModelRef(body.model), items, logprobs: body.logprobs },
-    { signal },
-  );
-  return { text: prompt.text, logprobs: scores[0]?.tokens ?? [] };
-}
-
-const textOf = (token: Uint8Array): string => Buffer.from(token).toString('utf8');
-
-/** OpenAI's parallel arrays. The first token of an echoed prompt has no probability: null. */
-function toLogprobs(tokens: TokenLogprob[], { echoed, prompt }: { echoed: boolean; prompt: string }) {
-  const texts = tokens.map(({ token }) => textOf(token));
-  const firstText = echoed ? prompt.slice(0, Math.max(0, prompt.length - texts.join('').length)) : '';
-  const isPadded = echoed && firstText !== '';
-  let offset = firstText.length;
-  const offsets = texts.map((text) => {
-    const at = offset;
-    offset += text.length;
-    return at;
+  const { text } = prompt;
+  if (typeof logprobs !== 'number' && !isAll) return { text, logprobs: [], finishReason: null };
+  const items = [{ context: '', continuation: text }];
+  const request = { model: toModelRef(model), items, logprobs: logprobs ?? 0 };
+  const { scores } = await inference.score(request, options).catch((error) => {
+    throw rename(error, fieldNames);
   });
-  const best = tokens.map(({ alternatives }) =>
-    Object.fromEntries(alternatives.map(({ token, logprob }) => [textOf(token), logprob])),
-  );
-  return {
-    tokens: [...(isPadded ? [firstText] : []), ...texts],
-    token_logprobs: [...(isPadded ? [null] : []), ...tokens.map(({ logprob }) => logprob)],
-    top_logprobs: [...(isPadded ? [null] : []), ...best],
-    text_offset: [...(isPadded ? [0] : []), ...offsets],
-  };
+  const tokens = withFirst(text, scores[0]?.tokens ?? []);
+  const usage = { promptTokens: tokens.length, completionTokens: 0 };
+  return { text, logprobs: tokens, finishReason: isAll ? 'length' : null, usage };
 }
+
+/** Before the scored tokens, what has no probability: the first token. */
+function withFirst(prompt: string, scored: ScoredToken[]): ScoredToken[] {
+  const bytes = Buffer.from(prompt);
+  const first = bytes.length - scored.reduce((sum, { token }) => sum + token.length, 0);
+  return [{ token: bytes.subarray(0, first), logprob: null, alternatives: null }, ...scored];
+}
+
+const logprobsOf = ({ logprobs }: CompletionBody) =>
+  typeof logprobs === 'number' ? createLogprobs(logprobs) : () => null;
 
 export async function complete(body: CompletionBody, call: Call) {
-  let text = '';
-  const tokens: TokenLogprob[] = [];
-  let last: GenerateResponse | undefined;
-  for await (const piece of pieces(body, call)) {
-    text += piece.text;
-    tokens.push(...piece.logprobs);
-    last = piece.last ?? last;
-  }
-  const wantsLogprobs = typeof body.logprobs === 'number';
+  const all: Piece[] = [];
+  for await (const piece of pieces(body, call)) all.push(piece);
+  const logprobs = logprobsOf(body)(all.flatMap((piece) => piece.logprobs));
+  const text = all.map((piece) => piece.text).join('');
   return {
     id: `cmpl-${randomUUID()}`,
     object: 'text_completion' as const,
     created: call.created,
     model: body.model,
-    choices: [
-      {
-        index: 0,
-        text,
-        logprobs: wantsLogprobs ? toLogprobs(tokens, { echoed: body.echo ?? false, prompt: text }) : null,
-        finish_reason: (last && toFinishReason(last.finishReason)) ?? ('length' as const),
-      },
-    ],
-    usage: toUsage(last?.usage),
+    choices: [{ index: 0, text, logprobs, finish_reason: all.at(-1)?.finishReason ?? ('length' as const) }],
+    usage: toUsage(all.at(-1)?.usage),
   };
 }
 
 export async function* streamCompletion(body: CompletionBody, call: Call): AsyncGenerator<object> {
   const head = { id: `cmpl-${randomUUID()}`, object: 'text_completion', created: call.created, model: body.model };
-  let usage: GenerateResponse['usage'];
-  for await (const { text, logprobs, last } of pieces(body, call)) {
-    usage = last?.usage ?? usage;
-    const finish = last ? toFinishReason(last.finishReason) : null;
-    if (!text && !finish) continue;
-    const wanted = typeof body.logprobs === 'number' ? toLogprobs(logprobs, { echoed: false, prompt: '' }) : null;
-    yield { ...head, choices: [{ index: 0, text, logprobs: wanted, finish_reason: finish }] };
+  const toLogprobs = logprobsOf(body);
+  let last: Piece | undefined;
+  for await (last of pieces(body, call)) {
+    const { text, logprobs, finishReason } = last;
+    if (!text && !logprobs.length && !finishReason) continue;
+    yield { ...head, choices: [{ index: 0, text, logprobs: toLogprobs(logprobs), finish_reason: finishReason }] };
   }
-  if (body.stream_options?.include_usage) yield { ...head, choices: [], usage: toUsage(usage) };
+  if (body.stream_options?.include_usage) yield { ...head, choices: [], usage: toUsage(last?.usage) };
 }

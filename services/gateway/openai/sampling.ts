@@ -41,7 +41,7 @@ export const toFinishReason = (reason: FinishReason): 'stop' | 'length' | null =
   return reason === FinishReason.FINISH_REASON_LENGTH ? 'length' : null;
 };
 
-export const toUsage = (usage: Usage | undefined) => {
+export const toUsage = (usage: Pick<Usage, 'promptTokens' | 'completionTokens'> | undefined) => {
   const { promptTokens = 0, completionTokens = 0 } = usage ?? {};
   return {
     prompt_tokens: promptTokens,

@@ -7,7 +7,7 @@ const nothing = <T extends z.ZodType>(schema: T, what: string) =>
   schema.nullish().refine((value) => value === undefined || value === null, `${what} is not supported`);
 
 const sampling = {
-  model: z.string().min(1, 'the name of a model is required'),
+  model: z.string('the name of a model is required').min(1, 'the name of a model is required'),
   temperature: z.number().min(0).max(2).nullish(),
   top_p: z.number().gt(0).max(1).nullish(),
   /** Not OpenAI's, but common. */
@@ -23,12 +23,15 @@ const maxTokens = z.number().int().min(0).nullish();
 
 export const completionSchema = z.object({
   ...sampling,
-  prompt: z.union([
-    z.string(),
-    z.array(z.string()).length(1, 'only one prompt a request is supported'),
-    z.array(z.number().int().min(0)).min(1),
-    z.array(z.array(z.number().int().min(0)).min(1)).length(1, 'only one prompt a request is supported'),
-  ]),
+  prompt: z.union(
+    [
+      z.string(),
+      z.array(z.string()).length(1),
+      z.array(z.number().int().min(0)).min(1),
+      z.array(z.array(z.number().int().min(0)).min(1)).length(1),
+    ],
+    'must be one text, or the token ids of one; several prompts in a request are not supported',
+  ),
   max_tokens: maxTokens,
   /** The n best alternatives at each position. */
   logprobs: z.number().int().min(0).max(20).nullish(),
@@ -36,7 +39,7 @@ export const completionSchema = z.object({
   suffix: nothing(z.string(), 'suffix'),
 });
 
-const textPart = z.object({ type: z.literal('text', 'only text is supported'), text: z.string() });
+const textPart = z.object({ type: z.literal('text'), text: z.string() });
 
 export const chatSchema = z.object({
   ...sampling,
@@ -44,7 +47,7 @@ export const chatSchema = z.object({
     .array(
       z.object({
         role: z.enum(['system', 'developer', 'user', 'assistant'], 'must be system, developer, user or assistant'),
-        content: z.union([z.string(), z.array(textPart)]),
+        content: z.union([z.string(), z.array(textPart)], 'must be text, or parts that are text'),
       }),
     )
     .min(1, 'at least one message is required'),
