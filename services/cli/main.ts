@@ -1,5 +1,6 @@
 // `strata`: a client of the services, and `strata up`, which runs them all in one process.
 
+import { CommanderError } from 'commander';
 import { ConfigError } from '#lib/platform/config.ts';
 import { type ErrorCode, fromUnknown } from '#lib/platform/errors.ts';
 import packageJson from '../../package.json' with { type: 'json' };
@@ -32,6 +33,8 @@ async function run(): Promise<number> {
     await program.parseAsync();
     return 0;
   } catch (error) {
+    // Commander has said what is wrong, or shown the help that was asked for.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (error instanceof ConfigError) {
       console.error(error.message);
       return 2;

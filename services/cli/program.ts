@@ -17,6 +17,7 @@ export function createProgram(act: Act, version: string): Command {
   const program = new Command('strata')
     .description('From raw text to a served, continuously finetuned language model.')
     .version(version)
+    .exitOverride()
     .option('--json', 'print the result as JSON (progress and remarks are silent)')
     .showHelpAfterError('(strata --help lists the commands, strata <command> --help gives examples)')
     .addHelpText(

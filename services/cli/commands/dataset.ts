@@ -7,6 +7,7 @@ import {
   type SplitStatistics,
 } from '#lib/contracts/gen/strata/data_sampler/v1/data_sampler.ts';
 import type { Act } from '../context.ts';
+import { toNumber } from '../options.ts';
 import { fields, formatCount, table } from '../output.ts';
 import { formatRef, parseMixturePart, parseRef } from '../refs.ts';
 import { createDataset } from '../work/create-dataset.ts';
@@ -74,15 +75,15 @@ export function addDatasetCommands(program: Command, act: Act): void {
     .description('make a dataset of text, JSONL, JSON, CSV or TSV files')
     .requiredOption('--tokenizer <ref>', 'a trained vocabulary, gpt2, or model:<name>')
     .addOption(new Option('--kind <kind>', 'what the rows are').choices(Object.keys(datasetKinds)).default('text'))
-    .option('--validation <share>', 'share held out for validation (default 0.1; 0 beside files of a part)', Number)
-    .option('--test <share>', 'share held out for the test (default 0)', Number)
+    .option('--validation <share>', 'share held out for validation (default 0.1; 0 beside files of a part)', toNumber)
+    .option('--test <share>', 'share held out for the test (default 0)', toNumber)
     .option('--validation-file <file...>', 'rows that all go to validation')
     .option('--test-file <file...>', 'rows that all go to the test')
     .option('--contiguous', 'hold out the end of the text, not documents by their hash')
-    .option('--seed <n>', 'seed of the split', Number, 1)
+    .option('--seed <n>', 'seed of the split', toNumber, 1)
     .option('--keep-duplicates', 'keep documents that say the same')
     .option('--separator <text>', 'what separates documents in a text file, such as "\\n\\n\\n"', '')
-    .option('--max-row-tokens <n>', 'longest row', Number, 0)
+    .option('--max-row-tokens <n>', 'longest row', toNumber, 0)
     .option('--column <role=name...>', 'which column is text, label, instruction, input, output or messages')
     .option('--label-names <name...>', 'the classes in the order of their ids, where rows give numbers')
     .addHelpText(
@@ -152,9 +153,9 @@ export function addDatasetCommands(program: Command, act: Act): void {
     .command('preview <refs...>')
     .description('the first samples of a mixture (name or name=weight), and the share each dataset gets')
     .addOption(new Option('--split <split>', 'which part').choices(Object.keys(splits)).default('train'))
-    .option('--samples <n>', 'how many', Number, 3)
-    .option('--block-size <n>', 'tokens of a sample', Number, 64)
-    .option('--seed <n>', 'seed of the order', Number, 1)
+    .option('--samples <n>', 'how many', toNumber, 3)
+    .option('--block-size <n>', 'tokens of a sample', toNumber, 64)
+    .option('--seed <n>', 'seed of the order', toNumber, 1)
     .addHelpText('after', '\nExample:\n  strata dataset preview docs=3 code=1 --samples 5')
     .action(
       act(

@@ -10,6 +10,7 @@ import type {
 } from '#lib/contracts/gen/strata/evaluator/v1/evaluator.ts';
 import { invalidArgument } from '#lib/platform/errors.ts';
 import type { Act, Context } from '../context.ts';
+import { toNumber } from '../options.ts';
 import { formatCount, table } from '../output.ts';
 import { formatRef, parseRef } from '../refs.ts';
 import { uploadSources } from '../work/upload-sources.ts';
@@ -106,15 +107,15 @@ export function addEvaluateCommands(program: Command, act: Act): void {
     .option('--classify <ref>', 'accuracy, F1 and confusion matrix on a labelled dataset')
     .option('--instructions <ref>', 'exact match and loss on an instruction dataset')
     .option('--task <file...>', 'JSONL of {context, continuation} or {query, choices, gold} rows')
-    .option('--limit <n>', 'rows of each task; 0: all', Number, 0)
+    .option('--limit <n>', 'rows of each task; 0: all', toNumber, 0)
     .addOption(
       new Option('--split <split>', 'which part of the datasets').choices(Object.keys(splits)).default('validation'),
     )
-    .option('--block-size <n>', "tokens of a window; 0: the model's context", Number, 0)
-    .option('--max-tokens <n>', 'stop after so many tokens; 0: all', Number, 0)
+    .option('--block-size <n>', "tokens of a window; 0: the model's context", toNumber, 0)
+    .option('--max-tokens <n>', 'stop after so many tokens; 0: all', toNumber, 0)
     .option('--prompt <text...>', 'samples to look at')
-    .option('--max-new-tokens <n>', 'length of samples and answers', Number, 64)
-    .option('--seed <n>', 'seed of the samples', Number, 1)
+    .option('--max-new-tokens <n>', 'length of samples and answers', toNumber, 64)
+    .option('--seed <n>', 'seed of the samples', toNumber, 1)
     .addHelpText(
       'after',
       '\nExamples:\n  strata evaluate small --dataset docs\n  strata evaluate spam --classify sms --split test\n  strata evaluate smollm2-135m-instruct --task lambada_openai.jsonl --limit 500',

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { ArtifactRef } from '#lib/contracts/gen/strata/common/v1/common.ts';
 import type { DeepPartial, SamplingParameters, Usage } from '#lib/contracts/gen/strata/inference/v1/inference.ts';
 import type { Act, Context } from '../context.ts';
+import { toNumber } from '../options.ts';
 import { table } from '../output.ts';
 import { parseRef } from '../refs.ts';
 import { ensureModel } from '../work/ensure-model.ts';
@@ -28,11 +29,11 @@ const toSampling = ({ topK, topP, stop, ...rest }: SamplingFlags): DeepPartial<S
 
 const withSampling = (command: Command): Command =>
   command
-    .option('--max-tokens <n>', 'most tokens to make', Number)
-    .option('--temperature <value>', '0 is greedy', Number)
-    .option('--top-k <n>', 'only the n best tokens', Number)
-    .option('--top-p <share>', 'only the best tokens that make up this probability', Number)
-    .option('--seed <n>', 'the same seed gives the same text', Number)
+    .option('--max-tokens <n>', 'most tokens to make', toNumber)
+    .option('--temperature <value>', '0 is greedy', toNumber)
+    .option('--top-k <n>', 'only the n best tokens', toNumber)
+    .option('--top-p <share>', 'only the best tokens that make up this probability', toNumber)
+    .option('--seed <n>', 'the same seed gives the same text', toNumber)
     .option('--stop <text...>', 'end before this text');
 
 interface Streamed {

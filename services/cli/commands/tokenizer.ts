@@ -4,6 +4,7 @@ import { Option } from 'commander';
 import { SpecialTokens, type Tokenizer, TokenizerKind } from '#lib/contracts/gen/strata/tokenizer/v1/tokenizer.ts';
 import { fromInt32Bytes, toInt32Bytes } from '#lib/contracts/int32.ts';
 import type { Act } from '../context.ts';
+import { toNumber } from '../options.ts';
 import { fields, table } from '../output.ts';
 import { formatRef, parseRef } from '../refs.ts';
 import { trainTokenizer } from '../work/train-tokenizer.ts';
@@ -31,7 +32,7 @@ export function addTokenizerCommands(program: Command, act: Act): void {
     .command('train <name> <files...>')
     .description('train a vocabulary on text files')
     .addOption(new Option('--kind <kind>', 'how text is cut').choices(Object.keys(kinds)).default('byte-bpe'))
-    .option('--vocab-size <n>', 'ids in all (byte-bpe)', Number, 4096)
+    .option('--vocab-size <n>', 'ids in all (byte-bpe)', toNumber, 4096)
     .addHelpText('after', '\nExample:\n  strata tokenizer train docs notes.md manual.txt --vocab-size 4096')
     .action(
       act(async (context, name: string, files: string[], options: { kind: keyof typeof kinds; vocabSize: number }) => {
