@@ -31,6 +31,9 @@ export function createJobRunner({
   mkdirSync(folder, { recursive: true });
   const self = thisProcess();
   const mine = new Set<string>();
+  /** Jobs whose process is a child of this one; and how those ended whose end is not written yet. */
+  const children = new Set<string>();
+  const ends = new Map<string, files.Exit>();
   const folderOf = (name: string): string => join(folder, checkJobName(name));
   const now = (): string => new Date().toISOString();
 
@@ -50,13 +53,25 @@ export function createJobRunner({
   }
 
   function noteExit(name: string, child: ChildProcess): void {
+    children.add(name);
     const note = (code: number | null, reason?: string): void => {
+      children.delete(name);
       const started = files.readStarted(folderOf(name));
       if (started && started.pid !== child.pid) return;
-      files.writeExit(folderOf(name), { code, ...(reason && { reason }), time: now() });
+      ends.set(name, { code, ...(reason && { reason }), time: now() });
+      try {
+        writeEnd(name);
+      } catch {
+        // A full disk: the next look at the job writes it.
+      }
     };
     child.on('error', (error) => note(null, error.message));
     child.on('exit', (code, signal) => note(code, signal ? `killed by ${signal}` : undefined));
+  }
+
+  function writeEnd(name: string, end = ends.get(name)): void {
+    if (end) files.writeExit(folderOf(name), end);
+    ends.delete(name);
   }
 
   /** The job's state, after looking whether its process, or the one that had to start it, is still there. */
@@ -65,8 +80,9 @@ export function createJobRunner({
     if (!job || hasEnded(job)) return job;
     const started = files.readStarted(folderOf(name));
     const spec = files.readSpec(folderOf(name));
-    if (started && !isAlive(started)) {
-      files.writeExit(folderOf(name), { code: null, reason: 'its process is gone: killed', time: now() });
+    const isGone = started !== undefined && !children.has(name) && !isAlive(started);
+    if (isGone || ends.has(name)) {
+      writeEnd(name, ends.get(name) ?? { code: null, reason: 'its process is gone: killed', time: now() });
       return files.readJob(folderOf(name));
     }
     if (spec && !mine.has(name) && !isAlive(spec.owner)) {

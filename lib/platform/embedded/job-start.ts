@@ -11,5 +11,11 @@ const now = (): string => new Date().toISOString();
 if (folder && isMainThread) {
   delete process.env.STRATA_JOB_FOLDER;
   if (!writeStarted(folder, { ...thisProcess(), time: now() })) process.exit(0);
-  process.on('exit', (code) => writeExit(folder, { code, time: now() }));
+  process.on('exit', (code) => {
+    try {
+      writeExit(folder, { code, time: now() });
+    } catch {
+      // A full disk: whoever looks at the job next finds its process gone.
+    }
+  });
 }
