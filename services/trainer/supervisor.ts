@@ -25,6 +25,9 @@ export interface Supervisor {
   stop(): Promise<void>;
 }
 
+/** After a look that failed (a full disk, a broker that is away). */
+const retryMs = 2000;
+
 export const startSupervisor = (options: SupervisorOptions): Supervisor => {
   const { runs, announcer, log, pollMs = 250 } = options;
   const stopping = new AbortController();
@@ -35,7 +38,10 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
   const visit = (id: string): void => {
     if (visits.has(id) || stopping.signal.aborted) return;
     const done = reconcile(id)
-      .catch((error) => log.warn({ run: id, error }, 'the run cannot be looked after for now'))
+      .catch(async (error) => {
+        log.warn({ run: id, error }, 'the run cannot be looked after for now');
+        await delay(retryMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+      })
       .finally(() => visits.delete(id));
     visits.set(id, done);
   };
