@@ -68,6 +68,15 @@ export class EngineBackend extends NodeBackend {
     return this.createOutputTensor({ id, shape: [...shape], dtype: dtypes[dtype].code });
   }
 
+  /** Disposes a tensor but not what the engine holds for it, whose number it gives. */
+  detach(tensor: Tensor): number {
+    const data = this.tensorMap.get(tensor.dataId);
+    const { id } = data;
+    this.tensorMap.set(tensor.dataId, { ...data, id: -1 });
+    tensor.dispose();
+    return id;
+  }
+
   typeCode(dtype: DataType): number {
     return this.getDTypeInteger(dtype);
   }

@@ -71,8 +71,9 @@ export function createBinding(runtime: Runtime, device: Device): Binding {
   const runNow = (def: OpDef, attrs: readonly OpAttr[], ids: readonly number[], outputs: number) => {
     const encoded = attrs.map(({ name, value }) => ({ name, bytes: encodeAttr(typeOfAttr(def, name), value) }));
     const describe = () => describeCall(def, ids.map(store.get));
-    const execution = { attrs: encoded, inputs: ids.map(store.handleOf), outputs, describe };
-    return execute(runtime, def.name, execution).map((handle) => store.adopt(handle, null));
+    return store
+      .withHandles(ids, (inputs) => execute(runtime, def.name, { attrs: encoded, inputs, outputs, describe }))
+      .map((handle) => store.adopt(handle, null));
   };
   const run: Binding['run'] = (op, attrs, ids, outputs) => {
     const def = opDef(op);

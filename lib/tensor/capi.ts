@@ -87,6 +87,7 @@ const table = {
   TF_GraphGetOpDef: ['void', 'ptr', 'str', 'ptr', 'ptr'],
   TF_NewOperation: ['ptr', 'ptr', 'str', 'str'],
   TF_AddInput: ['void', 'ptr', 'output'],
+  TF_AddControlInput: ['void', 'ptr', 'ptr'],
   TF_AddInputList: ['void', 'ptr', 'outputs', 'int'],
   TF_SetAttrValueProto: ['void', 'ptr', 'str', 'bytes', 'size', 'ptr'],
   TF_SetAttrTensor: ['void', 'ptr', 'str', 'ptr', 'ptr'],
@@ -95,6 +96,7 @@ const table = {
   TF_OperationOutputType: ['int', 'output'],
   TF_GraphGetTensorNumDims: ['int', 'ptr', 'output', 'ptr'],
   TF_GraphGetTensorShape: ['void', 'ptr', 'output', 'i64s', 'int', 'ptr'],
+  TF_GraphSetTensorShape: ['void', 'ptr', 'output', 'i64s', 'int', 'ptr'],
   TF_GraphToFunction: [
     'ptr', // result: TF_Function*
     ...(['ptr', 'str', 'u8', 'int', 'ptr'] as const), // graph, name, append hash, all operations (-1), operations

@@ -23,6 +23,8 @@ export interface NodeSpec {
   readonly attrs?: readonly NodeAttr[];
   /** The value of a Const, as TensorFlow has it and as JavaScript has it. */
   readonly tensor?: { readonly pointer: Pointer; readonly values: ReadValues };
+  /** A node that has to run before this one, beside those that give its inputs. */
+  readonly after?: Pointer;
 }
 
 export interface Graph {
@@ -32,6 +34,8 @@ export interface Graph {
   /** Adds a node; an error of TensorFlow says `what` was being added. */
   add(spec: NodeSpec, what?: () => string): Pointer;
   describe(output: GraphOutput, op: string): TensorSpec;
+  /** Says what shape an output has where TensorFlow cannot know. */
+  setShape(output: GraphOutput, shape: readonly number[]): void;
   digest(): string;
   dispose(): void;
 }
@@ -60,10 +64,14 @@ export function createGraph(runtime: Runtime): Graph {
     get size() {
       return numbers.size;
     },
-    add({ op, inputs = [], attrs = [], tensor }, what = () => op) {
+    add({ op, inputs = [], attrs = [], tensor, after }, what = () => op) {
       hash.update(`\n${op}(`);
       const node = c.TF_NewOperation(pointer, op, `${op}_${numbers.size}`);
       for (const input of inputs) addInput(node, input);
+      if (after) {
+        hash.update(`;after ${numbers.get(after)}`);
+        c.TF_AddControlInput(node, after);
+      }
       if (tensor) {
         for (const part of Array.isArray(tensor.values) ? tensor.values : [tensor.values]) hash.update(part);
         c.TF_SetAttrTensor(node, 'value', tensor.pointer, status);
@@ -75,6 +83,10 @@ export function createGraph(runtime: Runtime): Graph {
       return finished;
     },
     describe: (output, op) => describeOutput(runtime, pointer, { output, op }),
+    setShape(output, shape) {
+      c.TF_GraphSetTensorShape(pointer, output, BigInt64Array.from(shape, BigInt), shape.length, status);
+      check(`shape [${shape}]`);
+    },
     digest: () => hash.copy().digest('hex').slice(0, 32),
     dispose() {
       if (!disposed) c.TF_DeleteGraph(pointer);

@@ -101,6 +101,80 @@ describe('jit', () => {
   });
 });
 
+describe('donated arguments', () => {
+  type State = { w: Tensor; n: Tensor };
+  const step = (state: State, x: Tensor) => ({
+    loss: tf.sum(tf.mul(state.w, x)),
+    state: { w: tf.sub(state.w, tf.mul(x, 0.5)), n: tf.add(state.n, tf.scalar(1, 'int32')) },
+  });
+  const start = (): State => ({ w: tf.tensor1d([1, 2, 3]), n: tf.scalar(0, 'int32') });
+
+  test.each(['xla', 'graph'] as const)('are used up, and the results are those of a pure function (%s)', (lowering) => {
+    const before = engine.memory();
+    tf.tidy(() => {
+      using update = jit(step, { lowering, donate: [0] });
+      let state = start();
+      const sums: number[] = [];
+      for (let i = 0; i < 3; i++) {
+        const old = state;
+        const { loss, state: next } = update(state, vector);
+        state = next;
+        expect([old.w.isDisposed, old.n.isDisposed]).toEqual([true, true]);
+        sums.push(...values(loss));
+      }
+      expect(sums).toEqual([14, 7, 0]);
+      expect([values(state.w), values(state.n)]).toEqual([[-0.5, -1, -1.5], [3]]);
+      expect(values(tf.mul(state.w, 2))).toEqual([-1, -2, -3]); // an ordinary tensor in every other way
+      using plain = jit(step);
+      expect(values(plain(state, vector).loss)).toEqual([-7]);
+    });
+    expect(engine.memory()).toEqual(before);
+  });
+
+  test('keep a copy that was read before', () => {
+    using update = jit(step, { donate: [0] });
+    const state = start();
+    const first = update(state, vector).state;
+    const copy = tf.tidy(() => tf.add(first.w, 0));
+    const second = update(first, vector).state;
+    expect([values(copy), values(second.w)]).toEqual([
+      [0.5, 1, 1.5],
+      [0, 0, 0],
+    ]);
+  });
+
+  test('may be given back as they are, in another order, or not at all', () => {
+    using swap = jit((s: { a: Tensor; b: Tensor; c: Tensor }) => ({ first: s.b, second: s.a }), { donate: [0] });
+    const swapped = swap({ a: tf.tensor1d([1, 2]), b: tf.tensor1d([3, 4]), c: tf.ones([5]) });
+    expect([values(swapped.first), values(swapped.second)]).toEqual([
+      [3, 4],
+      [1, 2],
+    ]);
+  });
+
+  test('that someone else holds are refused, and left alone', () => {
+    using update = jit(step, { donate: [0] });
+    const state = start();
+    const clone = state.w.clone();
+    expect(() => update(state, vector)).toThrow('a donated float32 [3] is in use elsewhere');
+    expect(values(clone)).toEqual([1, 2, 3]);
+    const twice = { w: state.w, n: state.w };
+    clone.dispose();
+    expect(() => update(twice, vector)).toThrow('in use elsewhere');
+  });
+
+  test('need no second copy of themselves', () => {
+    const size = 4096; // 64 MB
+    using update = jit((x: Tensor) => tf.add(tf.mul(x, 0.5), 1), { donate: [0] });
+    let x: Tensor = update(tf.ones([size, size]));
+    const before = process.memoryUsage().rss;
+    for (let i = 0; i < 3; i++) x = update(x);
+    expect(process.memoryUsage().rss - before).toBeLessThan(16 * 2 ** 20);
+    expect(x.dataSync()[size]).toBe(1.9375);
+    x.dispose();
+  });
+});
+
 /** Numbers to text and back, which is nothing XLA can do. */
 function throughText(x: Tensor): Tensor {
   const backend = currentBackend();

@@ -13,6 +13,11 @@ import { leavesOf, signatureOf, type Tree } from './trees.ts';
 export interface JitOptions {
   /** Where absent: XLA, and the graph executor for what XLA cannot compile. Where given: that one or an error. */
   readonly lowering?: Lowering | undefined;
+  /**
+   * Arguments, by position, that the call uses up: their tensors are disposed, and results of the same types and shapes
+   * are written into their memory. A training step that donates its state needs room for one state instead of two.
+   */
+  readonly donate?: readonly number[] | undefined;
 }
 
 export interface Jitted<A extends readonly Tree[], R extends Tree> extends Disposable {
@@ -31,20 +36,21 @@ export interface Jitted<A extends readonly Tree[], R extends Tree> extends Dispo
  */
 export function jit<A extends readonly Tree[], R extends Tree>(
   fn: (...args: A) => R,
-  { lowering }: JitOptions = {},
+  { lowering, donate = [] }: JitOptions = {},
 ): Jitted<A, R> {
   const programs = new Map<string, Program<R>>();
-  const sourceOf = (backend: EngineBackend, args: A, inputs: readonly tf.Tensor[]) => {
-    const specs = backend.getInputTensorIds(inputs).map((id) => specOf(backend.engineBinding.store.get(id)));
-    return { fn, args, inputs: specs };
-  };
   const call = (...args: A): R => {
     const backend = currentBackend();
     if (backend.engineBinding.trace || tf.engine().state.gradientDepth > 0) return fn(...args);
-    const inputs = leavesOf(args);
+    const leaves = args.flatMap((arg, i) =>
+      leavesOf(arg, `argument[${i}]`).map((tensor) => ({ tensor, donated: donate.includes(i) })),
+    );
+    checkDonated(backend, leaves);
+    const inputs = leaves.map(({ tensor }) => tensor);
     const signature = signatureOf(args);
     const program =
-      programs.get(signature) ?? createProgram(backend, sourceOf(backend, args, inputs), { signature, lowering });
+      programs.get(signature) ??
+      createProgram(backend, { fn, args, inputs: specsOf(backend, leaves) }, { signature, lowering });
     programs.set(signature, program);
     return program.run(inputs);
   };
@@ -59,4 +65,25 @@ export function jit<A extends readonly Tree[], R extends Tree>(
   }) as Jitted<A, R>;
 }
 
-const specOf = ({ dtype, shape }: TensorSpec): TensorSpec => ({ dtype, shape });
+interface Leaf {
+  readonly tensor: tf.Tensor;
+  readonly donated: boolean;
+}
+
+const specsOf = (backend: EngineBackend, leaves: readonly Leaf[]): (TensorSpec & { donated: boolean })[] =>
+  backend.getInputTensorIds(leaves.map(({ tensor }) => tensor)).map((id, i) => {
+    const { dtype, shape } = backend.engineBinding.store.get(id);
+    return { dtype, shape, donated: leaves[i]?.donated ?? false };
+  });
+
+/** A donated tensor's memory is overwritten, so nobody else may hold it. */
+function checkDonated(backend: EngineBackend, leaves: readonly Leaf[]): void {
+  const uses = new Map<object, number>();
+  for (const { tensor } of leaves) uses.set(tensor.dataId, (uses.get(tensor.dataId) ?? 0) + 1);
+  for (const { tensor, donated } of leaves) {
+    if (!donated || (uses.get(tensor.dataId) === 1 && backend.refCount(tensor.dataId) === 1)) continue;
+    throw new RangeError(
+      `jit: a donated ${tensor.dtype} [${tensor.shape}] is in use elsewhere: another argument, a clone or a reshape shares its memory`,
+    );
+  }
+}

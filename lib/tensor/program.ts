@@ -93,12 +93,30 @@ function compile<R extends Tree>(
   const recording = recordFunction(backend, source, lowering);
   const native = addFunction(runtime, recording, lowering);
   recording.graph.dispose();
+
+  const runNative = (inputs: readonly Tensor[]) => {
+    const ids = [...backend.getInputTensorIds(inputs), ...recording.captured];
+    const variables = ids.map((id, i) => (source.inputs[i]?.donated ? store.toVariable(id) : undefined));
+    const values = ids.filter((_, i) => variables[i] === undefined);
+    return store.withHandles(values, (handles) => {
+      const rest = [...handles];
+      return native.run(variables.map((variable) => variable ?? rest.shift() ?? null));
+    });
+  };
   return {
     lowering,
     operations: recording.graph.size,
     run(inputs) {
-      const ids = [...backend.getInputTensorIds(inputs), ...recording.captured];
-      const results = native.run(ids.map(store.handleOf)).map((handle) => backend.toTensor(store.adopt(handle, null)));
+      const given = runNative(inputs);
+      const isDonated = (i: number) => source.inputs[i]?.donated;
+      const ids = inputs.map((tensor, i) => (isDonated(i) ? backend.detach(tensor) : -1));
+      const kept = new Set(recording.places);
+      const results = recording.places.map((place) =>
+        backend.toTensor(place === undefined ? store.adopt(given.shift() ?? null, null) : (ids[place] ?? -1)),
+      );
+      ids.forEach((id, i) => {
+        if (!kept.has(i)) store.remove(id);
+      });
       return mapTree(recording.result, () => results.shift() as Tensor);
     },
     dispose() {

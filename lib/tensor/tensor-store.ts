@@ -1,4 +1,5 @@
-// Every tensor the engine holds, by number: a handle with a value, or a place in the graph that is being traced.
+// Every tensor the engine holds, by number: a value, a variable that compiled functions update in place, or a place in
+// the graph that is being traced.
 import { encodeAttr } from './attrs.ts';
 import type { GraphOutput, Pointer } from './capi.ts';
 import { dtypeOfCode, dtypes, type EngineDType, sizeOfShape } from './dtypes.ts';
@@ -7,6 +8,7 @@ import { execute } from './execute.ts';
 import type { Runtime } from './runtime.ts';
 import { createTensor, deleteTensor, type ReadValues, readTensor, type TensorValues } from './tensor-bytes.ts';
 import type { Trace } from './trace.ts';
+import { createVariable, readVariable } from './variables.ts';
 
 export interface TensorSpec {
   readonly dtype: EngineDType;
@@ -16,6 +18,7 @@ export interface TensorSpec {
 export type StoredTensor = TensorSpec &
   (
     | { readonly kind: 'value'; readonly handle: Pointer; readonly bornIn: Trace | null }
+    | { readonly kind: 'variable'; readonly handle: Pointer }
     | { readonly kind: 'node'; readonly trace: Trace; readonly output: GraphOutput }
   );
 
@@ -28,8 +31,10 @@ export interface TensorStore {
   /** A second tensor with the same value, which lives on when the first is removed. */
   share(id: number): number;
   read(id: number): ReadValues;
-  /** The native handle of a tensor that has a value; a traced one is an error. */
-  handleOf(id: number): Pointer;
+  /** Lends the native handles of tensors' values; a traced tensor is an error. */
+  withHandles<T>(ids: readonly number[], body: (handles: readonly Pointer[]) => T): T;
+  /** Makes the tensor a variable, if it is none yet, and gives that variable's handle. */
+  toVariable(id: number): Pointer;
   remove(id: number): void;
   /** Live handles and the bytes behind them: what leaks when it grows. */
   count(): { tensors: number; handles: number; bytes: number };
@@ -45,7 +50,7 @@ export function createTensorStore(runtime: Runtime): TensorStore {
   let bytes = 0;
 
   const add = (tensor: StoredTensor) => {
-    if (tensor.kind === 'value') {
+    if (tensor.kind !== 'node') {
       handles++;
       bytes += sizeBytes(tensor);
     }
@@ -57,15 +62,26 @@ export function createTensorStore(runtime: Runtime): TensorStore {
     if (!tensor) throw new RangeError(`tensor ${id} was disposed`);
     return tensor;
   };
-  const handleOf = (id: number) => {
-    const tensor = get(id);
-    if (tensor.kind === 'node') throw unreadable(tensor);
-    return tensor.handle;
+  const withHandles: TensorStore['withHandles'] = (ids, body) => {
+    const borrowed: Pointer[] = [];
+    const lend = (id: number) => {
+      const tensor = get(id);
+      if (tensor.kind === 'node') throw unreadable(tensor);
+      if (tensor.kind === 'value') return tensor.handle;
+      const value = readVariable(runtime, tensor, tensor.handle);
+      borrowed.push(value);
+      return value;
+    };
+    try {
+      return body(ids.map(lend));
+    } finally {
+      borrowed.forEach(c.TFE_DeleteTensorHandle);
+    }
   };
   return {
     add,
     get,
-    handleOf,
+    withHandles,
     create(spec, values, bornIn) {
       const tensor = createTensor(runtime, spec.dtype, spec.shape, values);
       const written = c.TFE_NewTensorHandle(tensor, status); // shares the tensor's memory
@@ -75,22 +91,33 @@ export function createTensorStore(runtime: Runtime): TensorStore {
       return add({ kind: 'value', handle, bornIn, ...spec });
     },
     adopt: (handle, bornIn) => add({ kind: 'value', handle, bornIn, ...describeHandle(runtime, handle) }),
-    share(id) {
-      const handle = c.TFE_TensorHandleCopySharingTensor(handleOf(id), status);
-      check('sharing a tensor');
-      return add({ kind: 'value', handle, bornIn: null, ...describeHandle(runtime, handle) });
+    share: (id) =>
+      withHandles([id], ([handle = null]) => {
+        const shared = c.TFE_TensorHandleCopySharingTensor(handle, status);
+        check('sharing a tensor');
+        return add({ kind: 'value', handle: shared, bornIn: null, ...describeHandle(runtime, shared) });
+      }),
+    toVariable(id) {
+      const tensor = get(id);
+      if (tensor.kind === 'node') throw unreadable(tensor);
+      if (tensor.kind === 'variable') return tensor.handle;
+      const handle = createVariable(runtime, tensor, tensor.handle);
+      c.TFE_DeleteTensorHandle(tensor.handle);
+      tensors.set(id, { kind: 'variable', handle, dtype: tensor.dtype, shape: tensor.shape });
+      return handle;
     },
-    read(id) {
-      const { dtype, shape } = get(id);
-      const resolved = c.TFE_TensorHandleResolve(handleOf(id), status);
-      check('reading a tensor');
-      const values = readTensor(runtime, resolved, dtype, sizeOfShape(shape));
-      c.TF_DeleteTensor(resolved); // shares its strings with the handle, which keeps them
-      return values;
-    },
+    read: (id) =>
+      withHandles([id], ([handle = null]) => {
+        const { dtype, shape } = get(id);
+        const resolved = c.TFE_TensorHandleResolve(handle, status);
+        check('reading a tensor');
+        const values = readTensor(runtime, resolved, dtype, sizeOfShape(shape));
+        c.TF_DeleteTensor(resolved); // shares its strings with the handle, which keeps them
+        return values;
+      }),
     remove(id) {
       const tensor = tensors.get(id);
-      if (tensor?.kind === 'value') {
+      if (tensor && tensor.kind !== 'node') {
         c.TFE_DeleteTensorHandle(tensor.handle);
         handles--;
         bytes -= sizeBytes(tensor);

@@ -1,6 +1,6 @@
 // A recording: while a function given to jit runs, its operations become nodes of a graph instead of being computed.
 // Tensors made meanwhile become Const nodes, tensors from outside become inputs ("captures").
-import type { GraphOutput } from './capi.ts';
+import type { GraphOutput, Pointer } from './capi.ts';
 import { dtypes, sizeOfShape } from './dtypes.ts';
 import { TraceError } from './errors.ts';
 import { createGraph, type Graph } from './graph.ts';
@@ -21,9 +21,20 @@ export interface Trace {
   readonly captures: ReadonlyMap<number, GraphOutput>;
   /** An input of the function. */
   addInput(spec: TensorSpec): number;
+  /** An input whose memory the function may overwrite. */
+  addVariable(spec: TensorSpec): TracedVariable;
+  /** Overwrites it, when the function has read it. */
+  assign(variable: TracedVariable, value: GraphOutput): void;
   addOp(def: OpDef, attrs: readonly OpAttr[], ids: readonly number[], outputs: number): number[];
   /** The node output behind a tensor: its own, a constant, or a captured input. */
   outputOf(id: number): GraphOutput;
+}
+
+export interface TracedVariable extends TensorSpec {
+  /** Of the value that was read. */
+  readonly id: number;
+  readonly resource: GraphOutput;
+  readonly read: Pointer;
 }
 
 export function createTrace(runtime: Runtime, store: TensorStore, lowering: Lowering): Trace {
@@ -41,9 +52,9 @@ export function createTrace(runtime: Runtime, store: TensorStore, lowering: Lowe
       if (tensor.trace !== trace) throw new TraceError(foreign(tensor));
       return tensor.output;
     }
-    const isConstant = tensor.bornIn === trace;
-    const known = isConstant ? constants : captures;
-    const output = known.get(id) ?? (isConstant ? addConstant(runtime, graph, tensor) : placeholder(tensor));
+    const constant = tensor.kind === 'value' && tensor.bornIn === trace ? tensor : undefined;
+    const known = constant ? constants : captures;
+    const output = known.get(id) ?? (constant ? addConstant(runtime, graph, constant) : placeholder(tensor));
     known.set(id, output);
     return output;
   };
@@ -53,6 +64,17 @@ export function createTrace(runtime: Runtime, store: TensorStore, lowering: Lowe
     captures,
     outputOf,
     addInput: (spec) => store.add({ kind: 'node', trace, output: placeholder(spec), ...spec }),
+    addVariable(spec) {
+      const resource = placeholder({ dtype: 'resource', shape: [] });
+      const read = graph.add({ op: 'ReadVariableOp', inputs: [resource], attrs: [typeAttr('dtype', spec.dtype)] });
+      const output = { oper: read, index: 0 };
+      graph.setShape(output, spec.shape);
+      return { id: store.add({ kind: 'node', trace, output, ...spec }), resource, read, ...spec };
+    },
+    assign({ resource, read, dtype }, value) {
+      const attrs = [typeAttr('dtype', dtype)];
+      graph.add({ op: 'AssignVariableOp', inputs: [resource, value], attrs, after: read });
+    },
     addOp(def, attrs, ids, outputs) {
       const inputs = groupInputs(def, attrs, ids.map(outputOf));
       const explicit = attrs.filter(({ name }) => !isInferred(def, name));
