@@ -47,7 +47,7 @@ test('no more bytes are taken than allowed', () => {
 
 test('labelled rows are paragraphs of prose and declarations without their comments', () => {
   const rows = labelledRows(collect(), 10);
-  expect(rows.map(({ label }) => label)).toEqual(['documentation', 'code']);
+  expect(rows.map(({ label }) => label)).toEqual(['documentation', 'code', 'documentation', 'code']);
   expect(rows[1]?.text).toContain('readonly retries');
   expect(JSON.stringify(rows)).not.toMatch(/is no prose|How many times|\| a/);
 });

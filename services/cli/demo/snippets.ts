@@ -6,8 +6,9 @@ export interface LabelledRow {
   label: Document['kind'];
 }
 
-const shortest = 80;
-const longest = 400;
+// Short enough that counting words does not settle it.
+const shortest = 40;
+const longest = 60;
 
 /** Paragraphs of prose: fenced code, headings, tables, badges and HTML are no prose. */
 const proseParagraphs = (text: string): string[] =>

@@ -72,16 +72,19 @@ function lastLabel(name: string, points: CurvePoint[], y: (value: number) => num
   return last ? [{ text: `${name} ${last.value.toFixed(3)}`, y: y(last.value), css }] : [];
 }
 
-/** Moves labels apart, so that none covers another. */
+/** Moves labels apart, so that none covers another, and back up where they would leave the plot. */
 function placeLabels(labels: Label[]): Label[] {
   const apart = 15;
-  let lowest = Number.NEGATIVE_INFINITY;
-  return labels
+  const bottom = height - margin.bottom;
+  let highest = Number.NEGATIVE_INFINITY;
+  const spread = labels
     .sort((a, b) => a.y - b.y)
     .map((label) => {
-      lowest = Math.max(label.y, lowest + apart);
-      return { ...label, y: lowest };
+      highest = Math.max(label.y, highest + apart);
+      return { ...label, y: highest };
     });
+  const tooLow = Math.max(0, highest - bottom);
+  return spread.map((label) => ({ ...label, y: label.y - tooLow }));
 }
 
 const gridLine = (tick: number, at: number): string =>
