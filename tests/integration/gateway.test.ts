@@ -37,14 +37,15 @@ const sampled = { model: 'boats', temperature: 0.9, seed: 7, max_tokens: 24 };
 const prompt = 'When the rain comes';
 const messages = [{ role: 'user' as const, content: 'Where is the boat?' }];
 
-test('models are listed and found by name, version and alias', async () => {
-  const ids: string[] = [];
-  for await (const { id, created, owned_by } of client.models.list()) {
-    ids.push(id);
-    expect(owned_by).toBe('strata');
-    expect(created).toBeGreaterThan(1_700_000_000);
-  }
-  expect(ids).toEqual(['boats', 'topics']);
+test('models are listed, with whether they chat, and found by name, version and alias', async () => {
+  const cards: OpenAI.Model[] = [];
+  for await (const card of client.models.list()) cards.push(card);
+  const created = expect.any(Number);
+  expect(cards).toEqual([
+    { id: 'boats', object: 'model', owned_by: 'strata', created, chat: true },
+    { id: 'topics', object: 'model', owned_by: 'strata', created, chat: false },
+  ]);
+  expect(cards[0]?.created).toBeGreaterThan(1_700_000_000);
   for (const id of ['boats', 'boats@v1', 'boats@production'])
     expect(await client.models.retrieve(id)).toMatchObject({ id });
   await expect(client.models.retrieve('ships')).rejects.toBeInstanceOf(OpenAI.NotFoundError);
