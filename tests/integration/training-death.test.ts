@@ -80,9 +80,7 @@ test('a run whose workers all die ends as failed, with the reason and what to do
   }
   const failed = await finish(services, id);
   expect(failed.phase).toBe(Phase.PHASE_FAILED);
-  expect(failed.error).toMatch(
-    /killed.*; 3 workers in a row got no further than the start: .*strata run resume/,
-  );
+  expect(failed.error).toMatch(/killed.*; 3 workers in a row got no further than the start: .*strata run resume/);
   await services.trainer.resumeRun({ runId: id });
   expect((await finish(services, id)).phase).toBe(Phase.PHASE_SUCCEEDED);
   expect(await resultOf(services, id)).toEqual(expected);
@@ -101,6 +99,18 @@ test('a truncated newest checkpoint is passed over for the one before; the resul
   expect((await finish(services, id)).phase).toBe(Phase.PHASE_SUCCEEDED);
   const log = await readFile(join(home, 'jobs', `run-${id}-2`, 'log'), 'utf8');
   expect(log).toMatch(/optimizer.safetensors is damaged: 100 bytes.*checkpoint passed over/);
+  expect(await resultOf(services, id)).toEqual(expected);
+});
+
+test('services that are stopped let the worker save its step; started again, they finish the run with the same bits', async () => {
+  const { id } = await create(services, tinyRequest('interrupted', data));
+  await until(services, id, ({ checkpointStep }) => checkpointStep >= 50);
+  await services.stop();
+  services = await startTrainingServices(home, settings);
+  const run = await finish(services, id);
+  expect(run).toMatchObject({ phase: Phase.PHASE_SUCCEEDED, attempts: 2 });
+  expect(run.restarts.map(({ reason }) => reason)).toEqual(['interrupted']);
+  expect(run.restarts[0]?.fromStep).toBeGreaterThanOrEqual(50);
   expect(await resultOf(services, id)).toEqual(expected);
 });
 
