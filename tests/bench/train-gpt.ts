@@ -1,7 +1,8 @@
 // Our side of train-cpu.ts, with the protocol of peers/train_gpt.py: one GPT training step, timed.
 //
 // usage: train-gpt.ts '{"layers":4,"heads":4,"width":128,"block":64,"batch":12,"vocabulary":65,"threads":2}'
-// Each line "N" on standard input runs N steps and answers one line of JSON {"ms": [one a step], "loss", "peak_rss_mb"}.
+// Each line "N" on standard input runs N steps and answers one line of JSON {"ms": [one a step], "cpu_ms": all together, "loss",
+// "peak_rss_mb"}.
 import { createInterface } from 'node:readline/promises';
 import { gptConfig } from '#lib/model/config.ts';
 import { createTrainer } from '#lib/model/create-trainer.ts';
@@ -37,9 +38,12 @@ function timeStep(): [ms: number, loss: number] {
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
+  const before = process.cpuUsage();
   const steps = Array.from({ length: Number(line) }, timeStep);
+  const { user, system } = process.cpuUsage(before);
   const answer = {
     ms: steps.map(([ms]) => ms),
+    cpu_ms: (user + system) / 1e3,
     loss: steps.at(-1)?.[1],
     peak_rss_mb: process.resourceUsage().maxRSS / 1024,
   };
