@@ -41,9 +41,22 @@ try {
       seconds: Math.round((performance.now() - began) / 1000),
     });
   }
-  const mean = results.reduce((sum, { loss }) => sum + loss, 0) / results.length;
-  const summary = { bench: 'shakespeare', ratio: publishedLoss / mean, goal: 1, meanLoss: mean, baselines, results };
-  console.log(JSON.stringify(summary));
+  const losses = results.map(({ loss }) => loss);
+  const meanLoss = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
+  const ratio = publishedLoss / meanLoss;
+  console.log(
+    JSON.stringify({
+      bench: 'shakespeare',
+      ratio,
+      goal: 1,
+      meanLoss,
+      seeds,
+      losses,
+      bigramPassedAt: results.map(({ bigramAt }) => bigramAt),
+      trigramPassedAt: results.map(({ trigramAt }) => trigramAt),
+      seconds: results.map(({ seconds }) => seconds),
+    }),
+  );
 } finally {
   await services.stop();
   await rm(home, { recursive: true });
