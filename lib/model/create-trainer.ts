@@ -67,8 +67,10 @@ function begin({ config, objective, seed, start, trainable = () => true }: Train
   }
   const state = start instanceof Map || !start ? undefined : start;
   const given = state?.weights ?? (start as Weights | undefined);
-  const weights = given ? completeWeights(config, given, seed) : initWeights(config, seed);
-  checkWeights(config, weights);
+  const all = given ? completeWeights(config, given, seed) : initWeights(config, seed);
+  checkWeights(config, all);
+  // In the model's own order, whatever order a file had: sums over all weights have to have the same bits again.
+  const weights: Weights = new Map(paramSpecs(config).map(({ name }) => [name, getWeight(all, name)]));
   const part = (trained: boolean): Weights => new Map([...weights].filter(([name]) => trainable(name) === trained));
   const trained = part(true);
   if (trained.size === 0) throw new RangeError('trainer: no weight is trainable');
@@ -83,10 +85,10 @@ function toSheets(microBatches: readonly Batch[], { objective, config }: Trainer
   const [first, ...others] = microBatches;
   if (!first) throw new RangeError('trainer: an update needs at least one micro-batch');
   const odd = microBatches.find((batch) => isLabelled(batch) !== (objective === 'classify'));
-  if (odd)
-    throw new RangeError(
-      `trainer: objective "${objective}" got a batch ${isLabelled(odd) ? 'with' : 'without'} labels`,
-    );
+  if (odd) {
+    const kind = isLabelled(odd) ? 'with' : 'without';
+    throw new RangeError(`trainer: objective "${objective}" got a batch ${kind} labels`);
+  }
   return [toSheet(first, config), ...others.map((batch) => toSheet(batch, config))];
 }
 
