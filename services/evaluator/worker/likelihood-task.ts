@@ -1,12 +1,13 @@
 // Likelihood tasks. {context, continuation} rows: is every token of the continuation the greedy one, and how surprised is the model (as LAMBADA).
 // {query, choices, gold} rows: is the right choice the likeliest, by its sum and by its sum per character (acc and acc_norm of lm-evaluation-harness).
+import { isUtf8 } from 'node:buffer';
 import { z } from 'zod';
 import type { Score } from '#lib/contracts/gen/strata/common/v1/common.ts';
 import type { LikelihoodTask } from '#lib/contracts/gen/strata/evaluator/v1/evaluator.ts';
 import type { Continuation, Scorer } from '#lib/model/scorer.ts';
 import { AppError } from '#lib/platform/errors.ts';
 import type { ObjectStore } from '#lib/platform/object-store.ts';
-import type { Tokenizer } from '#lib/text/tokenizer.ts';
+import { type Tokenizer, UnknownCharacterError } from '#lib/text/tokenizer.ts';
 import type { TaskContext, TaskOutcome } from './task.ts';
 
 const completionRow = z.object({ context: z.string().min(1), continuation: z.string().min(1) });
@@ -15,8 +16,13 @@ const choiceRow = z.object({
   choices: z.array(z.string().min(1)).min(2),
   gold: z.number().int().min(0),
 });
-type CompletionRow = z.output<typeof completionRow>;
-type ChoiceRow = z.output<typeof choiceRow>;
+type CompletionRow = z.output<typeof completionRow> & Located;
+type ChoiceRow = z.output<typeof choiceRow> & Located;
+
+interface Located {
+  /** File and line, for whoever has to mend it. */
+  where: string;
+}
 
 const pairsPerPiece = 25;
 
@@ -35,7 +41,9 @@ export async function likelihoodTask(
 }
 
 async function readRows(objects: ObjectStore, key: string, limit: number): Promise<(CompletionRow | ChoiceRow)[]> {
-  const text = Buffer.from(await objects.get(key)).toString('utf8');
+  const bytes = await objects.get(key);
+  if (!isUtf8(bytes)) throw new AppError('INVALID_ARGUMENT', `${key} is not UTF-8: convert it first`);
+  const text = Buffer.from(bytes).toString('utf8');
   const lines = text.split('\n').filter((line) => line.trim());
   const wanted = limit > 0 ? lines.slice(0, limit) : lines;
   if (!wanted.length) throw new AppError('INVALID_ARGUMENT', `${key} has no rows`);
@@ -63,7 +71,7 @@ function parseRow(line: string, where: string): CompletionRow | ChoiceRow {
       `${where}: gold is ${row.gold}, but there are ${row.choices.length} choices`,
     );
   }
-  return row;
+  return { ...row, where };
 }
 
 type ScoreAll = (pairs: Continuation[]) => ReturnType<Scorer['logLikelihoods']>;
@@ -92,14 +100,24 @@ const lengthOf = (pair: Continuation | undefined): number =>
  * alone does not cover is the continuation.
  */
 function toPair(tokenizer: Tokenizer, text: string, answer: string): Continuation {
-  const context = text.trimEnd();
+  const context = tokenizer.encode(text.trimEnd());
+  if (context.length === 0) throw new RangeError('the context must have at least one token');
   const whole = tokenizer.encode(`${text} ${answer}`);
-  const { length } = tokenizer.encode(context);
-  return { context: whole.subarray(0, length), continuation: whole.subarray(length) };
+  return { context: whole.subarray(0, context.length), continuation: whole.subarray(context.length) };
+}
+
+/** A row that has no pair is told by its line. */
+function located<T>({ where }: Located, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    if (!(cause instanceof UnknownCharacterError || cause instanceof RangeError)) throw cause;
+    throw new AppError('INVALID_ARGUMENT', `${where}: ${cause.message}`, { cause });
+  }
 }
 
 async function completionScores(rows: CompletionRow[], tokenizer: Tokenizer, score: ScoreAll): Promise<Score[]> {
-  const scored = await score(rows.map(({ context, continuation }) => toPair(tokenizer, context, continuation)));
+  const scored = await score(rows.map((row) => located(row, () => toPair(tokenizer, row.context, row.continuation))));
   const nats = scored.reduce((sum, { logLikelihood }) => sum - logLikelihood, 0) / rows.length;
   const correct = scored.filter(({ isGreedy }) => isGreedy).length;
   return [
@@ -110,7 +128,7 @@ async function completionScores(rows: CompletionRow[], tokenizer: Tokenizer, sco
 
 async function choiceScores(rows: ChoiceRow[], tokenizer: Tokenizer, score: ScoreAll): Promise<Score[]> {
   const scored = await score(
-    rows.flatMap(({ query, choices }) => choices.map((choice) => toPair(tokenizer, query, choice))),
+    rows.flatMap((row) => row.choices.map((choice) => located(row, () => toPair(tokenizer, row.query, choice)))),
   );
   const correct = { acc: 0, acc_norm: 0 };
   let next = 0;
