@@ -1,61 +1,28 @@
-// A full disk while a run trains: a small tmpfs that a file fills up. Mounting needs root; elsewhere the tests say so and are skipped.
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+// A full disk while a run trains: a small tmpfs that a file fills up.
+import { mkdtempSync, rmSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, jest, test } from '@jest/globals';
+import { afterAll, expect, jest } from '@jest/globals';
 import { Phase, type Run } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
 import { startTrainingServices, type TrainingServices } from '../support/services.ts';
+import { fillUp, mountSmallDisk, testOnSmallDisk, unmountSmallDisks } from '../support/small-disk.ts';
 import { create, finish, prepareTiny, resultOf, tinyRequest, until } from '../support/tiny-run.ts';
 
 jest.setTimeout(180_000);
 
-const mounts: string[] = [];
 const folders: string[] = [];
 
-/** A folder of 16 MB; undefined where this user may not mount. */
-const mountSmallDisk = (folder: string): string | undefined => {
-  mkdirSync(folder, { recursive: true });
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', folder], { stdio: 'ignore' });
-  } catch {
-    return undefined;
-  }
-  mounts.push(folder);
-  return folder;
-};
 const newHome = (): string => {
   const home = mkdtempSync(join(tmpdir(), 'strata-disk-'));
   folders.push(home);
   return home;
 };
 
-const mayMount = mountSmallDisk(newHome()) !== undefined;
-const testOnSmallDisk = (name: string, run: () => Promise<void>): void =>
-  mayMount ? test(name, run) : test.skip(`${name} (needs to mount a tmpfs: run as root)`, run);
-
 afterAll(() => {
-  for (const folder of mounts) execFileSync('umount', ['-l', folder]);
+  unmountSmallDisks();
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
-
-/** Takes every block that is left; gives it back with `free`. */
-const fillUp = (folder: string): { free(): void } => {
-  const file = join(folder, 'filler');
-  for (let size = 1 << 20; size >= 512; size /= 2) {
-    while (statfsSync(folder).bavail * statfsSync(folder).bsize >= size && tryToAppend(file, size));
-  }
-  return { free: () => rmSync(file) };
-};
-const tryToAppend = (file: string, size: number): boolean => {
-  try {
-    writeFileSync(file, Buffer.alloc(size), { flag: 'a' });
-    return true;
-  } catch {
-    return false;
-  }
-};
 
 const slow = { maxSteps: 600, evalEvery: 100 };
 

@@ -8,7 +8,11 @@ import {
 import { TokenizerKind } from '#lib/contracts/gen/strata/tokenizer/v1/tokenizer.ts';
 import type { TrainingServices } from './services.ts';
 
-export async function upload({ dataSampler }: TrainingServices, filename: string, content: string): Promise<ObjectRef> {
+export async function upload(
+  { dataSampler }: Pick<TrainingServices, 'dataSampler'>,
+  filename: string,
+  content: string | Uint8Array,
+): Promise<ObjectRef> {
   async function* parts() {
     yield { part: { $case: 'header' as const, value: { filename, sizeBytes: 0, sha256: '' } } };
     const bytes = Buffer.from(content);
@@ -23,7 +27,7 @@ export async function upload({ dataSampler }: TrainingServices, filename: string
 
 /** Every character of the sources; `specialTokens` beside them. */
 export async function makeCharTokenizer(
-  { tokenizer }: TrainingServices,
+  { tokenizer }: Pick<TrainingServices, 'tokenizer'>,
   { name, sources, specialTokens = [] }: { name: string; sources: ObjectRef[]; specialTokens?: string[] },
 ): Promise<ArtifactRef> {
   const kind = TokenizerKind.TOKENIZER_KIND_CHAR;
@@ -32,7 +36,7 @@ export async function makeCharTokenizer(
 }
 
 export async function makeDataset(
-  { dataSampler }: TrainingServices,
+  { dataSampler }: Pick<TrainingServices, 'dataSampler'>,
   request: Partial<CreateDatasetRequest> & { name: string },
 ): Promise<Dataset> {
   const events = dataSampler.createDataset({

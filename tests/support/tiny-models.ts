@@ -42,12 +42,12 @@ export interface TinyOptions {
   padding?: number;
   /** Makes it a classifier. */
   labels?: readonly string[];
+  tokenizer?: Tokenizer;
 }
 
 /** Weights so large that tokens differ in probability; an end token that is hardly ever likely. */
 export function tinyModel(kind: TinyKind, options: TinyOptions = {}): TinyModel {
-  const { seed = 1, contextSize = 256, padding = 0, labels } = options;
-  const tokenizer = tinyTokenizer();
+  const { seed = 1, contextSize = 256, padding = 0, labels, tokenizer = tinyTokenizer() } = options;
   const { eosId = 0 } = tokenizer;
   const shape = { vocabSize: tokenizer.vocabSize + padding, contextSize, nLayer: 2, nHead: 2, nEmbd: 32 };
   const plain = { ...kinds[kind](shape), initStd: 0.3, eosTokenId: eosId };
