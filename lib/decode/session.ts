@@ -57,6 +57,7 @@ function createSession({ api, env }: Ort, graph: OnnxGraph, { threads = 0 }: Ses
   const options = create(api, (out) => api.CreateSessionOptions(out));
   try {
     check(api, api.SetIntraOpNumThreads(options, threads));
+    check(api, api.AddSessionConfigEntry(options, 'session.intra_op.spin_duration_us', spinMicroseconds));
     if (graph.file) check(api, api.AddSessionConfigEntry(options, folderKey, dirname(graph.file)));
     else giveTensors(api, options, graph.initializers);
     const model = encodeModel(graph, (name, tensor) => locate(graph, name, tensor));
@@ -65,6 +66,12 @@ function createSession({ api, env }: Ort, graph: OnnxGraph, { threads = 0 }: Ses
     api.ReleaseSessionOptions(options);
   }
 }
+
+/**
+ * How long a thread that waits for its share of work keeps its core. Enough between two operators of a step; without a limit, on cores
+ * that others use as well, a step takes half as long again.
+ */
+const spinMicroseconds = '50';
 
 const folderKey = 'session.model_external_initializers_file_folder_path';
 
