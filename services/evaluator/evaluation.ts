@@ -28,6 +28,8 @@ export interface EvaluationRecord {
   endTime: string;
   /** Workers started so far. */
   attempts: number;
+  /** Those of them that died without a word. */
+  deaths?: number;
   /** Whether evaluation.completed was published. */
   announced: boolean;
 }
@@ -44,7 +46,7 @@ export const hasEnded = ({ phase }: EvaluationRecord): boolean => phase === 'suc
 export const tasksOf = ({ tasks }: EvaluationRecord): EvaluationTask[] =>
   tasks.map((task) => EvaluationTask.fromJSON(task));
 
-export const toMessage = ({ attempts: _, announced: __, ...record }: EvaluationRecord): Evaluation =>
+export const toMessage = ({ attempts: _, deaths: __, announced: ___, ...record }: EvaluationRecord): Evaluation =>
   Evaluation.fromPartial({
     ...record,
     phase: phaseMessages[record.phase],

@@ -24,8 +24,8 @@ export interface Supervisor {
   stop(): Promise<void>;
 }
 
-/** A worker that died without a word is replaced once. */
-const mostAttempts = 2;
+/** A worker that died without a word is replaced, but not for ever. */
+const mostDeaths = 3;
 
 export function startSupervisor(options: SupervisorOptions): Supervisor {
   const { state, log, pollMs } = options;
@@ -83,7 +83,9 @@ async function reconcile(record: EvaluationRecord, options: SupervisorOptions): 
   const isInterrupted = job.exitCode === interruptedExitCode;
   await changeEvaluation(state, id, (current) => {
     if (current.attempts !== attempts) return undefined;
-    if (isInterrupted || attempts < mostAttempts) return { ...current, phase: 'pending' };
+    if (isInterrupted) return { ...current, phase: 'pending' };
+    const deaths = (current.deaths ?? 0) + 1;
+    if (deaths < mostDeaths) return { ...current, deaths, phase: 'pending' };
     const error = `its worker ended before it: ${job.reason ?? `exit code ${job.exitCode}`}`;
     return { ...current, phase: 'failed', error, endTime: new Date().toISOString() };
   });

@@ -12,5 +12,5 @@ export const addressVariables = {
   weightLoader: variableOf('weight-loader', 'ADDRESS'),
 };
 
-/** A worker that was asked to stop (EX_TEMPFAIL of sysexits.h): its evaluation is worth another one. */
+/** A worker that was asked to stop, or whom a service failed that was away (EX_TEMPFAIL of sysexits.h): worth another one. */
 export const interruptedExitCode = 75;

@@ -1,9 +1,10 @@
 // An evaluation's worker: one evaluation, task by task, then it ends.
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { DataSamplerServiceDefinition } from '#lib/contracts/gen/strata/data_sampler/v1/data_sampler.ts';
 import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
 import { resolveEngine } from '#lib/platform/artifacts.ts';
-import { fromUnknown, isAbortError } from '#lib/platform/errors.ts';
+import { fromUnknown, hasCode, isAbortError } from '#lib/platform/errors.ts';
 import { connect } from '#lib/platform/grpc-client.ts';
 import { createLogger, type Logger } from '#lib/platform/log.ts';
 import { openPlatform, type Platform } from '#lib/platform/platform.ts';
@@ -13,6 +14,9 @@ import { changeEvaluation } from '../evaluation.ts';
 import { interruptedExitCode } from '../worker-protocol.ts';
 import { loadConfig, type WorkerConfig } from './config.ts';
 import { runTasks } from './run-tasks.ts';
+
+/** A service that is away is not asked without pause. */
+const beforeAnotherMs = 1000;
 
 async function work(config: WorkerConfig, platform: Platform, log: Logger): Promise<number> {
   const { evaluationId, cacheDir, device } = config;
@@ -37,6 +41,11 @@ async function work(config: WorkerConfig, platform: Platform, log: Logger): Prom
     return 0;
   } catch (error) {
     if (stopping.signal.aborted || isAbortError(error)) return interruptedExitCode;
+    if (hasCode(error, 'UNAVAILABLE', 'ABORTED', 'DEADLINE_EXCEEDED')) {
+      log.warn({ error }, 'a service is away: another worker will try again');
+      await delay(beforeAnotherMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+      return interruptedExitCode;
+    }
     const { code, message } = fromUnknown(error);
     log.error({ error }, message);
     const endTime = new Date().toISOString();
