@@ -15,12 +15,10 @@ export interface Sampling {
 
 /** Token `index` (counted from 0) of a text, chosen from its logits. */
 export function sampleToken(logits: Float32Array, sampling: Sampling, index: number): number {
-  const { temperature, topK = 0, topP = 1, seed } = sampling;
-  if (temperature === 0) return likeliest(logits);
-  const u = uniformAt(seed, index);
-  if (topK === 0 && topP >= 1) return drawFromAll(logits, { temperature, u });
-  const { ids, weights } = nucleus(logits, { temperature, topK, topP });
-  return ids[drawIndex(weights, u)] as number;
+  const best = likeliest(logits);
+  if (sampling.temperature === 0) return best;
+  const scale: Scale = { largest: logits[best] as number, temperature: sampling.temperature };
+  return draw(logits, { ...scale, ...cutOf(logits, sampling, scale), u: uniformAt(sampling.seed, index) });
 }
 
 /** The id with the largest logit; the first where several have it. */
@@ -37,69 +35,70 @@ export function likeliest(logits: Float32Array): number {
   return best;
 }
 
-function drawFromAll(logits: Float32Array, { temperature, u }: { temperature: number; u: number }): number {
-  const largest = logits[likeliest(logits)] as number;
-  const weights = new Float64Array(logits.length);
-  for (let id = 0; id < weights.length; id++) weights[id] = exp(((logits[id] as number) - largest) / temperature);
-  return drawIndex(weights, u);
+/** What makes weights of logits: the likeliest token's is 1. */
+interface Scale {
+  readonly largest: number;
+  readonly temperature: number;
 }
 
-/** The index at which the running sum of weights passes the part `u` of their total. */
-function drawIndex(weights: Float64Array, u: number): number {
-  let rest = u * sum(weights);
-  for (let i = 0; i < weights.length; i++) {
-    rest -= weights[i] as number;
-    if (rest < 0) return i;
+const weightOf = (logit: number, { largest, temperature }: Scale): number => exp((logit - largest) / temperature);
+
+/** Which tokens may be drawn: those above the logit `least`, and the first `ties` of those that have it. */
+interface Cut {
+  readonly least: number;
+  readonly ties: number;
+  /** Sum of their weights. */
+  readonly total: number;
+}
+
+/** Top-k, then top-p. Only logits near the best are sorted; when they do not suffice, those twice as far as well. */
+function cutOf(logits: Float32Array, { topK = 0, topP = 1 }: Sampling, scale: Scale): Cut {
+  const all = topK > 0 ? undefined : sumOfWeights(logits, scale);
+  const everything = { least: Number.NEGATIVE_INFINITY, ties: logits.length, total: all ?? 0 };
+  if (topK === 0 && topP >= 1) return everything;
+  for (let distance = 4; ; distance *= 2) {
+    const near = logits.filter((logit) => logit >= scale.largest - distance * scale.temperature);
+    const isAll = near.length === logits.length;
+    if (near.length < topK && !isAll) continue;
+    near.sort().reverse();
+    const kept = topK > 0 ? near.subarray(0, topK) : near;
+    const cut = beginningWith(topP * (all ?? sumOfWeights(kept, scale)), kept, scale);
+    if (cut || isAll) return cut ?? everything;
   }
-  return weights.findLastIndex((weight) => weight > 0);
 }
 
-function sum(values: Float64Array): number {
+function sumOfWeights(logits: Float32Array, scale: Scale): number {
   let total = 0;
-  for (let i = 0; i < values.length; i++) total += values[i] as number;
+  for (let id = 0; id < logits.length; id++) total += weightOf(logits[id] as number, scale);
   return total;
 }
 
-interface Cut {
-  readonly temperature: number;
-  readonly topK: number;
-  readonly topP: number;
-}
-
-/**
- * The likeliest tokens, in order, with their weights (the first one's is 1). Only tokens near the best are sorted; when they do not
- * suffice, twice as far.
- */
-function nucleus(logits: Float32Array, { temperature, topK, topP }: Cut): { ids: Int32Array; weights: Float64Array } {
-  const largest = logits[likeliest(logits)] as number;
-  const weightOf = (id: number) => exp(((logits[id] as number) - largest) / temperature);
-  const all = topK > 0 ? undefined : sum(Float64Array.from({ length: logits.length }, (_, id) => weightOf(id)));
-  for (let distance = 4; ; distance *= 2) {
-    const near = sortedNear(logits, largest - distance * temperature);
-    const isAll = near.length === logits.length;
-    if (topK > near.length && !isAll) continue;
-    const ids = topK > 0 ? near.subarray(0, topK) : near;
-    const weights = Float64Array.from(ids, weightOf);
-    const count = countUpTo(weights, topP * (all ?? sum(weights)));
-    if (count !== undefined || isAll) return { ids: ids.subarray(0, count), weights: weights.subarray(0, count) };
-  }
-}
-
-/** Ids with at least this logit, likeliest first; equal ones by id. */
-function sortedNear(logits: Float32Array, least: number): Int32Array {
-  const ids: number[] = [];
-  for (let id = 0; id < logits.length; id++) if ((logits[id] as number) >= least) ids.push(id);
-  return Int32Array.from(ids.sort((a, b) => (logits[b] as number) - (logits[a] as number) || a - b));
-}
-
-/** How many of the first weights sum to `wanted`. */
-function countUpTo(weights: Float64Array, wanted: number): number | undefined {
+/** The smallest beginning of sorted logits whose weights sum to `wanted`, if they do. */
+function beginningWith(wanted: number, sorted: Float32Array, scale: Scale): Cut | undefined {
   let total = 0;
-  for (let i = 0; i < weights.length; i++) {
-    total += weights[i] as number;
-    if (total >= wanted) return i + 1;
+  let ties = 0;
+  for (let i = 0; i < sorted.length; i++) {
+    const logit = sorted[i] as number;
+    ties = logit === sorted[i - 1] ? ties + 1 : 1;
+    total += weightOf(logit, scale);
+    if (total >= wanted) return { least: logit, ties, total };
   }
   return undefined;
+}
+
+/** The token at which the running sum of weights passes the part `u` of their total. */
+function draw(logits: Float32Array, { least, ties, total, u, ...scale }: Scale & Cut & { u: number }): number {
+  let rest = u * total;
+  let tiesLeft = ties;
+  let last = 0;
+  for (let id = 0; id < logits.length; id++) {
+    const logit = logits[id] as number;
+    if (logit < least || (logit === least && tiesLeft-- <= 0)) continue;
+    rest -= weightOf(logit, scale);
+    if (rest < 0) return id;
+    if (logit > Number.NEGATIVE_INFINITY) last = id;
+  }
+  return last;
 }
 
 const golden = 0x9e3779b97f4a7c15n;
