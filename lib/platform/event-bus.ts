@@ -13,8 +13,11 @@ export interface Delivery {
 }
 
 export interface SubscribeOptions {
-  /** Names the subscription: it survives restarts, and consumers of one name share its events. Letters, digits, `-` and `_`. */
-  durable: string;
+  /**
+   * Names the subscription: it survives restarts, and consumers of one name share its events. Letters, digits, `-` and `_`.
+   * Absent: the subscription is this process's alone, begins with the next event, and is forgotten when it stops or its process dies.
+   */
+  durable?: string | undefined;
   /** Subjects; `*` stands for one token, a last `>` for one or more. A known durable name takes a change of them from then on. */
   subjects: string[];
   /**
@@ -35,7 +38,7 @@ export interface SubscribeOptions {
 }
 
 export interface Subscription {
-  /** Takes no more events, aborts `delivery.signal`, waits for handlers. The durable name stays. */
+  /** Takes no more events, aborts `delivery.signal`, waits for handlers. A durable name stays. */
   stop(): Promise<void>;
 }
 

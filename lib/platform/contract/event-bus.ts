@@ -59,6 +59,23 @@ export function describeEventBus(name: string, create: CreateHarness): void {
       expect(ids).toEqual(['2']);
     });
 
+    test('without a durable name: every consumer gets every event from now on, and is forgotten when it stops', async () => {
+      const { events } = await open();
+      const { until, stop } = await collect(events, { durable: 'lasting' });
+      await events.publish(testEvent('1'));
+      const passing = [await collect(events, { durable: undefined }), await collect(events, { durable: undefined })];
+      await events.publish(testEvent('2'));
+      for (const consumer of passing) expect(await consumer.until(1)).toEqual(['2']);
+      await until(2);
+      await Promise.all([stop(), ...passing.map((consumer) => consumer.stop())]);
+      await events.publish(testEvent('3'));
+      const again = await collect(events, { durable: undefined });
+      await events.publish(testEvent('4'));
+      expect(await again.until(1)).toEqual(['4']);
+      const lasting = await collect(events, { durable: 'lasting' });
+      expect(await lasting.until(2)).toEqual(['3', '4']);
+    });
+
     test('an event that is published twice is delivered once', async () => {
       const { events } = await open();
       const { until, ids } = await collect(events);

@@ -1,10 +1,12 @@
 // EventBus on SQLite: a subscription is a loop that claims, handles and settles one event at a time.
 // A claim is a lease: its holder renews it while the handler runs; a process that dies lets it lapse, and the event comes again.
+import { randomUUID } from 'node:crypto';
 import { AppError, fromUnknown, hasCode, isAbortError, isAppError, notFound } from '../errors.ts';
 import type { EventBus, SubscribeOptions, Subscription } from '../event-bus.ts';
 import type { Logger } from '../log.ts';
 import type { Database } from './database.ts';
 import { type Claim, createEventStore, type EventStore, type Retention } from './event-store.ts';
+import { isAlive, thisProcess } from './process-identity.ts';
 import { toJson } from './to-json.ts';
 import { createWake } from './wake.ts';
 
@@ -13,7 +15,7 @@ const defaultBackoffMs = [200, 1000, 5000, 30_000];
 const defaultAckWaitMs = 30_000;
 const defaultMaxDeliver = 5;
 const longestSleepMs = 30_000;
-const pruneEvery = 1000;
+const tidyEvery = 1000;
 
 export interface EmbeddedEventBusOptions {
   retention?: Retention;
@@ -28,26 +30,27 @@ export function createEventBus(
   const store = createEventStore(database);
   const subscriptions = new Set<Subscription>();
   let published = 0;
-  store.prune(retention, Date.now());
+  const tidy = (): void => {
+    store.forget(isOfDeadProcess);
+    store.prune(retention, Date.now());
+  };
+  tidy();
 
   return {
     async publish(event) {
       checkSubject(event.type);
       store.publish(event, toJson(`event ${event.id}`, event), Date.now());
-      if (++published % pruneEvery === 0) store.prune(retention, Date.now());
+      if (++published % tidyEvery === 0) tidy();
     },
     async subscribe(options) {
-      if (!/^[A-Za-z0-9_-]+$/.test(options.durable)) {
-        throw new AppError(
-          'INVALID_ARGUMENT',
-          `durable name ${JSON.stringify(options.durable)}: letters, digits, - and _`,
-        );
-      }
-      store.register(options.durable, options.subjects, options.from ?? 'all', Date.now());
-      const running = consume({ database, store, log, options });
+      const durable = checkDurable(options.durable ?? nameOfThisProcess());
+      const isPassing = options.durable === undefined;
+      store.register(durable, options.subjects, isPassing ? 'new' : (options.from ?? 'all'), Date.now());
+      const running = consume({ database, store, log, options: { ...options, durable } });
       const subscription = {
         stop: async () => {
           await running.stop();
+          if (isPassing) store.forget((name) => name === durable);
           subscriptions.delete(subscription);
         },
       };
@@ -64,6 +67,24 @@ export function createEventBus(
   };
 }
 
+function checkDurable(name: string): string {
+  if (/^[A-Za-z0-9_-]+$/.test(name)) return name;
+  throw new AppError('INVALID_ARGUMENT', `durable name ${JSON.stringify(name)}: letters, digits, - and _`);
+}
+
+/** Subscriptions without a durable name are called after their process, so that others see when it is gone. */
+const passing = 'passing_';
+const nameOfThisProcess = (): string => {
+  const { pid, startedAt } = thisProcess();
+  return `${passing}${pid}_${startedAt}_${randomUUID()}`;
+};
+
+function isOfDeadProcess(name: string): boolean {
+  if (!name.startsWith(passing)) return false;
+  const [pid, startedAt = ''] = name.slice(passing.length).split('_');
+  return !isAlive({ pid: Number(pid), startedAt });
+}
+
 function checkSubject(subject: string): void {
   if (/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$/.test(subject)) return;
   throw new AppError('INVALID_ARGUMENT', `event type ${JSON.stringify(subject)}: words between dots`);
@@ -73,7 +94,7 @@ interface Consumer {
   database: Database;
   store: EventStore;
   log: Logger | undefined;
-  options: SubscribeOptions;
+  options: SubscribeOptions & { durable: string };
 }
 
 function consume(consumer: Consumer): Subscription {

@@ -91,6 +91,17 @@ export function createEventStore(database: Database) {
       });
     },
 
+    /** Drops the names that are meant, with what waits for them. */
+    forget(isMeant: (durable: string) => boolean): void {
+      transaction(() => {
+        const names = (consumers.all() as { durable: string }[]).map(({ durable }) => durable);
+        for (const durable of names.filter(isMeant)) {
+          sql.prepare('delete from consumers where durable = ?').run(durable);
+          sql.prepare('delete from deliveries where durable = ?').run(durable);
+        }
+      });
+    },
+
     /** Takes the oldest due event until `now + ackWaitMs`. */
     claim(durable: string, ackWaitMs: number, now: number): Claim | undefined {
       return transaction(() => {
