@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync } from 'node:fs';
+import { mkdirSync, mkdtempSync } from 'node:fs';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,8 @@ import type { ObjectStore } from './object-store.ts';
 import { receiveUpload, type UploadMessage, uploadFile } from './upload.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'strata-uploads-'));
+const spoolFolder = join(folder, 'spool');
+mkdirSync(spoolFolder);
 let store: ObjectStore;
 beforeAll(async () => {
   store = await openObjectStore(join(folder, 'objects'));
@@ -24,7 +26,7 @@ async function* messages(header: object, ...chunks: Uint8Array[]): AsyncGenerato
   for (const value of chunks) yield { part: { $case: 'chunk', value } };
 }
 const halves = [content.subarray(0, 50), content.subarray(50)];
-const spooled = async () => (await readdir(tmpdir())).filter((name) => name.startsWith('strata-upload-'));
+const spooled = () => readdir(spoolFolder);
 
 test.each([
   ['nothing', {}],
@@ -33,7 +35,11 @@ test.each([
   ['both', { sizeBytes: content.length, sha256 }],
 ])('a file whose header says %s is kept under its hash', async (_, header) => {
   await store.deletePrefix('uploads');
-  expect(await receiveUpload(store, messages(header, ...halves))).toEqual({ key, sizeBytes: content.length, sha256 });
+  expect(await receiveUpload(store, messages(header, ...halves), { spoolFolder })).toEqual({
+    key,
+    sizeBytes: content.length,
+    sha256,
+  });
   expect(Buffer.from(await store.get(key)).equals(content)).toBe(true);
   expect(await spooled()).toEqual([]);
 });
@@ -63,7 +69,9 @@ test.each<[string, object, Uint8Array[], string, RegExp]>([
   ['too many bytes announced', { sizeBytes: 2000 }, [], 'header.size_bytes', /more than 1000 bytes/],
 ])('an upload with %s is refused, and nothing is stored', async (_, header, chunks, field, message) => {
   await store.deletePrefix('uploads');
-  await expect(receiveUpload(store, messages(header, ...chunks), { maxBytes: 1000 })).rejects.toMatchObject({
+  await expect(
+    receiveUpload(store, messages(header, ...chunks), { maxBytes: 1000, spoolFolder }),
+  ).rejects.toMatchObject({
     code: 'INVALID_ARGUMENT',
     message: expect.stringMatching(message),
     violations: [{ field }],

@@ -20,6 +20,8 @@ export interface ReceiveOptions {
   maxBytes?: number;
   /** Where it is kept. Default `uploads/<sha256>/<filename>`. */
   keyOf?: (sha256: string, filename: string) => string;
+  /** Where a file waits whose hash is not known before its end. Default: the system's folder for temporary files. */
+  spoolFolder?: string;
 }
 
 const chunkBytes = 1024 * 1024;
@@ -28,7 +30,7 @@ const chunkBytes = 1024 * 1024;
 export async function receiveUpload(
   store: ObjectStore,
   messages: AsyncIterable<UploadMessage>,
-  { signal, maxBytes = 64 * 1024 ** 3, keyOf = objectKeys.upload }: ReceiveOptions = {},
+  { signal, maxBytes = 64 * 1024 ** 3, keyOf = objectKeys.upload, spoolFolder = tmpdir() }: ReceiveOptions = {},
 ): Promise<ObjectRef> {
   const iterator = messages[Symbol.asyncIterator]();
   const header = checkHeader((await iterator.next()).value, maxBytes);
@@ -37,7 +39,7 @@ export async function receiveUpload(
     store.put(keyOf(sha256, header.filename), body, signal ? { signal } : {});
   if (header.sha256) return put(header.sha256, chunks);
   // The key is the hash, and the hash comes last: the file waits on this machine.
-  const spool = join(tmpdir(), `strata-upload-${randomUUID()}`);
+  const spool = join(spoolFolder, `strata-upload-${randomUUID()}`);
   try {
     const sha256 = await writeHashed(spool, chunks, signal);
     return await put(sha256, createReadStream(spool, { highWaterMark: chunkBytes }));
