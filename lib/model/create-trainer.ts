@@ -24,7 +24,7 @@ export function createTrainer(options: TrainerOptions): Trainer {
     const noiseSeed = (microBatch: number) => [Math.imul(step + 1, 0x9e3779b1) ^ seed, microBatch << 16] as const;
     const updated = programs.run({ moments, frozen, sheets, noiseSeed, pace });
     const [loss = Number.NaN, gradNorm = Number.NaN, scored = 0] = updated.metrics.dataSync<'float32'>();
-    tf.dispose([moments, pace, updated.metrics]);
+    tf.dispose([pace, updated.metrics]);
     moments = updated.moments;
     step += 1;
     return { step, loss, gradNorm, learningRate, scored };

@@ -33,7 +33,7 @@ export interface StepInputs {
 }
 
 export interface TrainStep {
-  /** One update; the caller disposes the old moments and what comes back. */
+  /** One update, written into the memory of the old moments; the caller disposes what comes back. */
   run(inputs: StepInputs): Updated;
   gradients(trained: Params, frozen: Params, batch: BatchTensors, seed: tf.Tensor1D): GradientSums;
   dispose(): void;
@@ -43,10 +43,12 @@ export function createTrainStep(options: StepOptions): TrainStep {
   const computeGradients = gradientSums(options);
   const computeUpdate = update(options);
   const gradients = jit(computeGradients);
-  const apply = jit(computeUpdate);
+  const apply = jit(computeUpdate, { donate: [0] });
   const add = jit(addSums);
-  const whole = jit((moments: Moments, frozen: Params, batch: BatchTensors, seed: tf.Tensor1D, pace: Pace) =>
-    computeUpdate(moments, computeGradients(moments.params, frozen, batch, seed), pace),
+  const whole = jit(
+    (moments: Moments, frozen: Params, batch: BatchTensors, seed: tf.Tensor1D, pace: Pace) =>
+      computeUpdate(moments, computeGradients(moments.params, frozen, batch, seed), pace),
+    { donate: [0] },
   );
 
   const run = ({ moments, frozen, sheets, noiseSeed, pace }: StepInputs): Updated => {
