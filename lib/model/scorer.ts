@@ -6,6 +6,7 @@ import { tf } from '#lib/tensor/tfjs.ts';
 import { type Batch, checkIds } from './batches.ts';
 import { type Group, groupByLength, roomFor } from './batching.ts';
 import type { ModelConfig } from './config.ts';
+import { layOut, type Scored, summarise, toRectangle, toScored } from './continuations.ts';
 import { classLogits, forward, tokenLogits } from './forward.ts';
 import { isLargest, logProbabilities } from './losses.ts';
 import { createMeter, type EvaluationMetrics } from './meter.ts';
@@ -136,61 +137,6 @@ async function inGroups<T, R>(inputs: readonly T[], { lengthOf, limit, run }: Gr
     await giveWay(); // the program held the thread
   }
   return answers;
-}
-
-/** What the model reads, and the last `count` of its places, whose next tokens are `targets`. */
-interface Scored {
-  readonly ids: Int32Array;
-  readonly targets: Int32Array;
-  readonly count: number;
-}
-
-function toScored({ context, continuation }: Continuation, { vocabSize, contextSize: limit }: ModelConfig): Scored {
-  const all = new Int32Array(context.length + continuation.length);
-  all.set(context);
-  all.set(continuation, context.length);
-  if (context.length === 0 || continuation.length === 0) {
-    throw new RangeError('logLikelihoods: a context and a continuation need at least one token each');
-  }
-  const count = Math.min(continuation.length, limit);
-  return { ids: checkIds(all, vocabSize).subarray(0, -1).subarray(-limit), targets: all.subarray(-count), count };
-}
-
-/** Rows of ids, and for each row `room` places in the flattened rectangle with their targets (-1 beyond the row's own). */
-function layOut(inputs: readonly Scored[], { columns, room }: { columns: number; room: number }) {
-  const places = new Int32Array(inputs.length * room);
-  const targets = new Int32Array(inputs.length * room).fill(-1);
-  for (const [row, { ids, targets: wanted, count }] of inputs.entries()) {
-    for (let i = 0; i < count; i++) places[row * room + i] = row * columns + ids.length - count + i;
-    targets.set(wanted, row * room);
-  }
-  return {
-    ids: toRectangle(
-      inputs.map(({ ids }) => ids),
-      columns,
-    ),
-    places,
-    targets,
-  };
-}
-
-function toRectangle(rows: readonly Int32Array[], columns: number): Int32Array {
-  const rectangle = new Int32Array(rows.length * columns);
-  for (const [row, ids] of rows.entries()) rectangle.set(ids, row * columns);
-  return rectangle;
-}
-
-function summarise(
-  scores: Float32Array,
-  { start, count, size }: { start: number; count: number; size: number },
-): LogLikelihood {
-  const logs = scores.subarray(start, start + count);
-  const greedy = scores.subarray(size + start, size + start + count);
-  return {
-    logLikelihood: logs.reduce((sum, log) => sum + log, 0),
-    tokens: count,
-    isGreedy: greedy.every((hit) => hit === 1),
-  };
 }
 
 function checkRow(ids: Int32Array, { vocabSize }: ModelConfig): Int32Array {
