@@ -15,6 +15,7 @@ export function addUpCommand(program: Command, act: Act): void {
     )
     .action(
       act(async ({ config, output }) => {
+        const signal = nextSignal(); // from now on a stop is an orderly one, also while the services start
         const started = await startAll(config, { fixedPorts: true });
         output.event(started.addresses, (addresses) =>
           fields({
@@ -24,7 +25,7 @@ export function addUpCommand(program: Command, act: Act): void {
           }),
         );
         output.note('Ctrl-C stops; running jobs checkpoint first.');
-        await nextSignal();
+        await signal;
         await started.stop();
       }),
     );
