@@ -2,8 +2,10 @@
 //
 // Queries are taken in a few blocks, each against the keys up to its own end: with four blocks, 3/8 of the products of
 // plain attention are not computed that a mask would throw away. The gradient follows FlashAttention (Dao et al. 2022):
-// what softmax's gradient subtracts is the sum of dy * y, which is D wide, and not that of dp * p, which is T wide.
+// it computes the probabilities again instead of keeping them, which grow with T squared, and what softmax's gradient
+// subtracts is the sum of dy * y, which is D wide, and not that of dp * p, which is T wide.
 import { dropoutMask } from './random.ts';
+import { afresh } from './raw-ops.ts';
 import { tf } from './tfjs.ts';
 import { withGradient } from './with-gradient.ts';
 
@@ -25,15 +27,17 @@ export function causalAttention({ q, k, v, dropout }: Attention): tf.Tensor4D {
   return withGradient(
     [q, k, v],
     (queries, keys, values) => {
-      const inputs = { q: tf.mul(queries, scale), k: keys, v: values };
-      const parts = blocks.map((block) => attend(block, inputs, maskOf(block, dropout)));
+      const inputs = { q: tf.mul(queries, scale), k: keys, v: values, seed: dropout?.seed ?? tf.zeros([2], 'int32') };
+      const parts = blocks.map((block) => attend(block, inputs, dropout?.rate));
       const y = joinRows(layout, pluck(parts, 'y')); // [B, H, T, D]
-      return { value: y, saved: [inputs.q, keys, values, y, ...pluck(parts, 'p'), ...pluck(parts, 'mask')] };
+      return { value: y, saved: [inputs.q, keys, values, inputs.seed, y, ...pluck(parts, 'logSum')] };
     },
-    (dy, scaled, keys, values, y, ...kept) => {
-      const inputs = { q: scaled, k: keys, v: values, y, dy };
-      const of = (i: number) => ({ p: kept[i], mask: kept[blocks.length + i] }) as Tensors<'p' | 'mask'>;
-      const parts = blocks.map((block, i) => attendGradient(block, { ...inputs, ...of(i) }));
+    (dy, queries, keys, values, seeds, y, ...logSums) => {
+      const [q, k, v, seed] = afresh(dy, queries, keys, values, seeds);
+      const inputs = { q, k, v, seed, y, dy };
+      const toGradient = (block: Block, i: number) =>
+        attendGradient(block, { ...inputs, logSum: logSums[i] as tf.Tensor }, dropout?.rate);
+      const parts = blocks.map(toGradient);
       const dq = tf.mul(joinRows(layout, pluck(parts, 'dq')), scale);
       return [dq, addKeys(layout, pluck(parts, 'dk')), addKeys(layout, pluck(parts, 'dv'))];
     },
@@ -85,35 +89,51 @@ function visibleKeys({ layout: { R }, start, end }: Block): tf.Tensor {
   return tf.lessEqual(tf.range(0, end, 1, 'int32'), tf.tensor2d(queries, [R * size, 1]));
 }
 
-/** What the block's probabilities [B, G, R*W, S] are multiplied with; 1 without dropout. */
-function maskOf({ layout: { B, G, R }, index, start, end }: Block, dropout: Attention['dropout']): tf.Tensor {
-  if (!dropout) return tf.scalar(1);
-  const seed = tf.add(dropout.seed, tf.tensor1d([0, index << 24], 'int32'));
-  return dropoutMask([B, G, R * (end - start), end], { rate: dropout.rate, seed });
+/** The block's scaled products of queries and keys, -1e30 where the key comes later: [B, G, R*W, S]. */
+function scoresOf(block: Block, { q, k }: Tensors<'q' | 'k'>): tf.Tensor {
+  const products = tf.matMul(takeRows(block, q), takeKeys(block, k), false, true); // [B, G, R*W, D] @ [B, G, D, S]
+  return tf.where(visibleKeys(block), products, -1e30);
 }
 
-/** The block's rows of y, and the probabilities before dropout. q is scaled. */
-function attend(block: Block, { q, k, v }: Tensors<'q' | 'k' | 'v'>, mask: tf.Tensor): Tensors<'y' | 'p' | 'mask'> {
-  const scores = tf.matMul(takeRows(block, q), takeKeys(block, k), false, true); // [B, G, R*W, D] @ [B, G, D, S] -> [B, G, R*W, S]
-  const masked = tf.where(visibleKeys(block), scores, -1e30);
-  const e = tf.exp(tf.sub(masked, tf.max(masked, -1, true)));
-  const sum = tf.sum(e, -1, true); // [B, G, R*W, 1]
-  const weighted = tf.matMul(tf.mul(e, mask), takeKeys(block, v)); // [B, G, R*W, S] @ [B, G, S, D] -> [B, G, R*W, D]
-  return { y: tf.div(weighted, sum), p: tf.div(e, sum), mask };
+/** x with dropout, x [B, G, R*W, S]. Every block has noise of its own. */
+function drop(
+  x: tf.Tensor,
+  seed: tf.Tensor,
+  { index, rate = 0 }: { index: number; rate: number | undefined },
+): tf.Tensor {
+  if (rate === 0) return x;
+  return tf.mul(x, dropoutMask(x.shape, { rate, seed: tf.add(seed, tf.tensor1d([0, index << 24], 'int32')) }));
+}
+
+/** The block's rows of y [B, G, R*W, D], and the logarithms of the sums that softmax divides by [B, G, R*W, 1]. */
+function attend(
+  block: Block,
+  { q, k, v, seed }: Tensors<'q' | 'k' | 'v' | 'seed'>,
+  rate: number | undefined,
+): Tensors<'y' | 'logSum'> {
+  const scores = scoresOf(block, { q, k });
+  const max = tf.max(scores, -1, true);
+  const e = tf.exp(tf.sub(scores, max));
+  const sum = tf.sum(e, -1, true);
+  const weighted = tf.matMul(drop(e, seed, { ...block, rate }), takeKeys(block, v)); // [B, G, R*W, S] @ [B, G, S, D]
+  return { y: tf.div(weighted, sum), logSum: tf.add(max, tf.log(sum)) };
 }
 
 function attendGradient(
   block: Block,
-  { q, k, v, y, dy, p, mask }: Tensors<'q' | 'k' | 'v' | 'y' | 'dy' | 'p' | 'mask'>,
+  { q, k, v, seed, y, dy, logSum }: Tensors<'q' | 'k' | 'v' | 'seed' | 'y' | 'dy' | 'logSum'>,
+  rate: number | undefined,
 ): Tensors<'dq' | 'dk' | 'dv'> {
+  const noise = { ...block, rate };
+  const p = tf.exp(tf.sub(scoresOf(block, { q, k }), logSum)); // [B, G, R*W, S]
   const dyRows = takeRows(block, dy);
   const shared = tf.sum(tf.mul(dyRows, takeRows(block, y)), -1, true); // [B, G, R*W, 1]
-  const dp = tf.mul(tf.matMul(dyRows, takeKeys(block, v), false, true), mask); // [B, G, R*W, S]
+  const dp = drop(tf.matMul(dyRows, takeKeys(block, v), false, true), seed, noise);
   const ds = tf.mul(p, tf.sub(dp, shared));
   return {
     dq: tf.matMul(ds, takeKeys(block, k)), // [B, G, R*W, D]
     dk: tf.matMul(ds, takeRows(block, q), true, false), // [B, G, S, D]
-    dv: tf.matMul(tf.mul(p, mask), dyRows, true, false), // [B, G, S, D]
+    dv: tf.matMul(drop(p, seed, noise), dyRows, true, false), // [B, G, S, D]
   };
 }
 

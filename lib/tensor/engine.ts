@@ -55,7 +55,7 @@ function open({ libraryDir, device = 'cpu', threads, compileCacheDir }: EngineOp
 
 /** What TensorFlow reads from the environment, decided here and nowhere else. */
 function toEnvironment(compileCacheDir: string | undefined): Record<string, string> {
-  // TensorFlow's own allocator, because glibc before 2.38 rarely reuses aligned blocks: a step's results and scratch
+  // TensorFlow's own allocator, because glibc (2.36) hardly reuses aligned blocks: a step's results and scratch
   // memory, freed and asked for again, made a process grow by a megabyte a step.
   // Its oneDNN kernels are off: XLA has its own, and eager results are then the same on every processor. Log level 3 is
   // fatal errors alone: what goes wrong comes as a status too, and a program taken from the cache logs false alarms.

@@ -33,7 +33,7 @@ export function linear(
 /** a^T b of a [N, m] and b [N, n]: [m, n]. The narrower one goes first, which XLA's kernels do up to twice as fast. */
 function contractRows(a: tf.Tensor2D, b: tf.Tensor2D): tf.Tensor2D {
   if (a.shape[1] <= b.shape[1]) return tf.matMul(a, b, true, false);
-  return tf.transpose(barrier(tf.matMul(b, a, true, false) as tf.Tensor2D)[0]); // or XLA would swap them back
+  return tf.transpose(barrier(tf.matMul(b, a, true, false) as tf.Tensor2D)); // or XLA would swap them back
 }
 
 interface NormOptions {
@@ -93,8 +93,7 @@ export function gelu<T extends tf.Tensor>(x: T): T {
   return withGradient(
     [x as tf.Tensor],
     (a) => ({ value: tf.mul(tf.mul(a, 0.5), tf.add(tanhOf(a, tf.square(a)), 1)), saved: [a] }),
-    (dy, saved) => {
-      const [a] = barrier(saved, dy); // the tanh is computed again: it is as large as the layer, and cheap
+    (dy, a) => {
       const square = tf.square(a);
       const tanh = tanhOf(a, square);
       const slope = tf.add(tf.mul(square, 3 * geluScale * geluCubic), geluScale);
@@ -109,8 +108,7 @@ export function silu<T extends tf.Tensor>(x: T): T {
   return withGradient(
     [x as tf.Tensor],
     (a) => ({ value: tf.mul(a, tf.sigmoid(a)), saved: [a] }),
-    (dy, saved) => {
-      const [a] = barrier(saved, dy);
+    (dy, a) => {
       const gate = tf.sigmoid(a);
       return [tf.mul(dy, tf.mul(gate, tf.add(tf.mul(a, tf.sub(1, gate)), 1)))];
     },
