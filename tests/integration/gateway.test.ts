@@ -25,6 +25,7 @@ beforeAll(async () => {
     STRATA_GATEWAY_MAX_BODY_BYTES: '20000',
   });
   await importModel(services, 'boats', model.files);
+  await importModel(services, 'slow', tinyModel('gpt2', { contextSize: 8192, width: 256 }).files);
   await importModel(services, 'topics', tinyModel('gpt2', { labels: ['boat', 'rain'] }).files);
   client = new OpenAI({ baseURL: `${services.url}/v1`, apiKey: 'unused', maxRetries: 0 });
 });
@@ -43,6 +44,7 @@ test('models are listed, with whether they chat, and found by name, version and 
   const created = expect.any(Number);
   expect(cards).toEqual([
     { id: 'boats', object: 'model', owned_by: 'strata', created, chat: true },
+    { id: 'slow', object: 'model', owned_by: 'strata', created, chat: true },
     { id: 'topics', object: 'model', owned_by: 'strata', created, chat: false },
   ]);
   expect(cards[0]?.created).toBeGreaterThan(1_700_000_000);
@@ -218,17 +220,18 @@ test('what is no JSON, and what is no route, are told as errors of the same form
 });
 
 const isFree = () => untilLoaded(services, (models) => models.every(({ running, waiting }) => !running && !waiting));
-/** Holds the model for as long as nobody reads, or the client stays. */
-const endless = { ...sampled, prompt, max_tokens: 2000, logprobs: 20, stream: true } as const;
+/** Seconds of tokens. */
+const endless = { model: 'slow', temperature: 1, seed: 7, prompt, max_tokens: 8000, stream: true } as const;
+const another = { model: 'slow', prompt, max_tokens: 24 };
 
 test('while the model is taken and nobody may wait: 429; a client that leaves its stream frees it', async () => {
   const stream = await client.completions.create(endless);
   await stream[Symbol.asyncIterator]().next();
   await untilLoaded(services, (models) => models.some(({ running }) => running === 1));
-  await expect(client.completions.create({ ...sampled, prompt })).rejects.toBeInstanceOf(OpenAI.RateLimitError);
+  await expect(client.completions.create(another)).rejects.toBeInstanceOf(OpenAI.RateLimitError);
   stream.controller.abort();
   await isFree();
-  expect((await client.completions.create({ ...sampled, prompt })).usage?.completion_tokens).toBe(24);
+  expect((await client.completions.create(another)).usage?.completion_tokens).toBe(24);
 });
 
 test('a client that leaves before its answer is whole frees the model as well', async () => {

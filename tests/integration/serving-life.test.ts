@@ -17,8 +17,8 @@ jest.setTimeout(60_000);
 
 let services: ServingServices;
 let home: string;
-const first = tinyModel('gpt2', { seed: 1, contextSize: 2048 });
-const second = tinyModel('gpt2', { seed: 2, contextSize: 2048 });
+const first = tinyModel('gpt2', { seed: 1, contextSize: 8192, width: 256 });
+const second = tinyModel('gpt2', { seed: 2, contextSize: 8192, width: 256 });
 
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'strata-serving-life-'));
@@ -41,12 +41,16 @@ async function generate(name: string, sampling: DeepPartial<SamplingParameters> 
   return { text: pieces.map(({ text }) => text).join(''), version: pieces[0]?.model?.version };
 }
 
-/** Tokens with twenty alternatives each: more than all buffers hold, so that it goes on only as long as somebody reads. */
-const endless = { logprobs: 20, maxTokens: 1500 };
+/** Seconds of tokens. */
+const long = { maxTokens: 2500 };
+const endless = { maxTokens: 8000 };
 
 /** A stream that has begun, and that nobody reads on from until `rest` is called. */
-async function begin(name: string, { signal = new AbortController().signal, deadlineMs = 60_000 } = {}) {
-  const stream = services.inference.generate(requestFor(name, endless), { signal, deadlineMs });
+async function begin(
+  name: string,
+  { signal = new AbortController().signal, deadlineMs = 60_000, sampling = endless } = {},
+) {
+  const stream = services.inference.generate(requestFor(name, sampling), { signal, deadlineMs });
   const iterator = stream[Symbol.asyncIterator]();
   const { value } = await iterator.next();
   let text = (value as GenerateResponse).text;
@@ -67,7 +71,7 @@ const isFree = (name: string) => (models: LoadedModel[]) =>
 test('a promotion under a running stream: it finishes on its version, the next request has the new one, the old is unloaded', async () => {
   await importModel(services, 'moving', first.files);
   await importModel(services, 'moving', second.files, { noPromote: true });
-  const running = await begin('moving');
+  const running = await begin('moving', { sampling: long });
   expect(running.version).toBe('v1');
 
   await services.weightLoader.promoteModel({ model: { name: 'moving', version: 'v2' } });
@@ -83,7 +87,7 @@ test('a promotion under a running stream: it finishes on its version, the next r
 
   await services.weightLoader.rollbackModel({ name: 'moving' });
   await untilLoaded(services, (models) => String(versionsOf('moving', models)) === 'v1');
-  expect((await generate('moving', endless)).text).toBe(text);
+  expect((await generate('moving', long)).text).toBe(text);
 });
 
 test('nothing fails while versions change under a steady load', async () => {

@@ -38,6 +38,8 @@ export type TinyKind = keyof typeof kinds;
 export interface TinyOptions {
   seed?: number;
   contextSize?: number;
+  /** Default 32; with 256 a token takes about a millisecond. */
+  width?: number;
   /** Ids beyond the tokenizer's, as in a matrix that was rounded up. */
   padding?: number;
   /** Makes it a classifier. */
@@ -47,9 +49,9 @@ export interface TinyOptions {
 
 /** Weights so large that tokens differ in probability; an end token that is hardly ever likely. */
 export function tinyModel(kind: TinyKind, options: TinyOptions = {}): TinyModel {
-  const { seed = 1, contextSize = 256, padding = 0, labels, tokenizer = tinyTokenizer() } = options;
+  const { seed = 1, contextSize = 256, width = 32, padding = 0, labels, tokenizer = tinyTokenizer() } = options;
   const { eosId = 0 } = tokenizer;
-  const shape = { vocabSize: tokenizer.vocabSize + padding, contextSize, nLayer: 2, nHead: 2, nEmbd: 32 };
+  const shape = { vocabSize: tokenizer.vocabSize + padding, contextSize, nLayer: 2, nHead: 2, nEmbd: width };
   const plain = { ...kinds[kind](shape), initStd: 0.3, eosTokenId: eosId };
   const config = labels ? asClassifier(plain, labels) : plain;
   const weights = initWeights(config, seed);
