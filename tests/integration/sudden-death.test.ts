@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -42,7 +42,7 @@ const settings = {
 async function serve(): Promise<void> {
   const script = join(__dirname, '../support/serve-everything.ts');
   served = spawn('node', [script, home], {
-    env: { ...process.env, ...settings },
+    env: { ...process.env, ...settings, TMPDIR: join(home, 'tmp') },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   while (readHolder(home)?.pid !== served.pid || !readHolder(home)?.addresses.gateway) {
@@ -59,6 +59,7 @@ async function kill(): Promise<void> {
 
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'strata-sudden-death-'));
+  await mkdir(join(home, 'tmp')); // what the killed leave there goes with the home
   await serve();
 });
 afterAll(async () => {
