@@ -71,6 +71,17 @@ async function answer(context: Context, model: ArtifactRef, messages: Turn[], fl
   return stream(context, inference.chat(request, { signal: context.signal }));
 }
 
+/** Longest answer unless asked otherwise: small models seldom find an end by themselves. */
+const longestAnswer = 512;
+/** One question has one best answer; a conversation may vary a little. */
+const oneAnswer = { temperature: 0 };
+const conversation = { temperature: 0.2, topP: 0.9 };
+
+async function withAnswerLimit(context: Context, model: ArtifactRef, flags: SamplingFlags): Promise<SamplingFlags> {
+  const { version } = await (await context.services()).weightLoader.getModel({ model });
+  return { maxTokens: Math.min(longestAnswer, version?.contextLength ?? longestAnswer), ...flags };
+}
+
 /** One question after the other, until an empty line's Ctrl-D or `/exit`. */
 async function converse(context: Context, model: ArtifactRef, messages: Turn[], flags: SamplingFlags): Promise<void> {
   context.output.note('Ask something; /exit or Ctrl-D ends.');
@@ -122,9 +133,11 @@ export function addGenerateCommands(program: Command, act: Act): void {
     .action(
       act(async (context, name: string, question: string | undefined, flags: SamplingFlags & { system?: string }) => {
         const model = await ensureModel(context, parseRef(name));
+        const limited = await withAnswerLimit(context, model, flags);
         const messages: Turn[] = flags.system ? [{ role: 'system', content: flags.system }] : [];
-        if (question === undefined) return converse(context, model, messages, flags);
-        const answered = await answer(context, model, [...messages, { role: 'user', content: question }], flags);
+        if (question === undefined) return converse(context, model, messages, { ...conversation, ...limited });
+        const asked: Turn[] = [...messages, { role: 'user', content: question }];
+        const answered = await answer(context, model, asked, { ...oneAnswer, ...limited });
         if (context.output.json) return context.output.result(answered, () => '');
         return context.output.note(speed(answered.usage));
       }),
