@@ -229,14 +229,12 @@ export function describeEventBus(name: string, create: CreateHarness): void {
       await expect(collect(events, { durable: 'a.b' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
     });
 
-    test('an event of another process wakes a consumer within half a second', async () => {
+    test('an event of another process wakes a consumer, long before its own next look in 30 seconds', async () => {
       const { events } = await open();
       const { until } = await collect(events);
       const publisher = await spawn('publish', 'x');
       await publisher.lines.next();
-      const stored = Date.now();
-      await until(1);
-      expect(Date.now() - stored).toBeLessThan(500);
+      expect((await until(1, 20_000))[0]).toBe('x1');
     });
 
     test('two processes share a durable name: every event is handled once', async () => {
