@@ -214,15 +214,13 @@ test('a call that outlasts the drain time is ended', async () => {
   const { server, client } = await serveAndConnect({
     async countTokens(_, { signal }) {
       begun.resolve();
-      await delay(10_000, undefined, { signal });
+      await delay(120_000, undefined, { signal });
       return { count: 1 };
     },
   });
   const call = client.countTokens({}, {}).catch((error) => error.code);
   await begun.promise;
-  const started = performance.now();
-  await server.stop();
-  expect(performance.now() - started).toBeLessThan(2000);
+  await server.stop(); // returns, though the handler would go on for a minute
   expect(['CANCELLED', 'UNAVAILABLE']).toContain(await call);
 });
 

@@ -72,9 +72,7 @@ test('every model answers through the inference service', () => {
 });
 
 test('the same demo again repeats nothing', async () => {
-  const started = performance.now();
   const again = await runDemo(context, { recipe, inputsHash: 'first' });
-  expect(performance.now() - started).toBeLessThan(20_000);
   expect(again.pretraining.run.id).toBe(result.pretraining.run.id);
   expect(again.pipelineRun.id).toBe(result.pipelineRun.id);
   expect(again.pretraining.metrics).toEqual(result.pretraining.metrics);
