@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { formatRef, parseMixturePart, parseRef } from './refs.ts';
+import { formatRef } from '#lib/contracts/format-ref.ts';
+import { parseMixturePart, parseRef } from './refs.ts';
 
 test('a reference is a name, or a name with a version or alias', () => {
   expect(parseRef('docs')).toEqual({ name: 'docs', version: '' });

@@ -10,9 +10,6 @@ export function parseRef(text: string): ArtifactRef {
   return { name, version };
 }
 
-export const formatRef = (ref: ArtifactRef | undefined): string =>
-  ref?.name ? (ref.version ? `${ref.name}@${ref.version}` : ref.name) : '';
-
 /** `docs@v1=3` -> a part of a mixture with weight 3; without `=` the weight is 0: by size. */
 export function parseMixturePart(text: string): { dataset: ArtifactRef; weight: number } {
   const [ref = '', weight = '0'] = text.split('=');

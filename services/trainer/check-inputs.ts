@@ -1,10 +1,11 @@
 // Checks that a run's inputs fit each other and its hyper-parameters: kinds, tokenizers, labels, sizes. Pure.
+
+import { formatRef } from '#lib/contracts/format-ref.ts';
 import { type Dataset, DatasetKind, Split } from '#lib/contracts/gen/strata/data_sampler/v1/data_sampler.ts';
 import { type Hyperparameters, Objective } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
 import type { ModelVersion } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
 import type { ModelConfig } from '#lib/model/config.ts';
 import type { FieldViolation } from '#lib/platform/errors.ts';
-import { formatRef } from './format-ref.ts';
 
 export interface Base {
   version: ModelVersion;

@@ -1,5 +1,6 @@
 // strata dataset: create | list | show | preview
 import { type Command, Option } from 'commander';
+import { formatRef } from '#lib/contracts/format-ref.ts';
 import {
   type Dataset,
   DatasetKind,
@@ -9,7 +10,7 @@ import {
 import type { Act } from '../context.ts';
 import { toNumber } from '../options.ts';
 import { fields, formatCount, table } from '../output.ts';
-import { formatRef, parseMixturePart, parseRef } from '../refs.ts';
+import { parseMixturePart, parseRef } from '../refs.ts';
 import { createDataset } from '../work/create-dataset.ts';
 
 export const datasetKinds = {

@@ -1,6 +1,7 @@
 // strata evaluate: a model's scores, each beside its plain baseline.
 import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
+import { formatRef } from '#lib/contracts/format-ref.ts';
 import type { Score } from '#lib/contracts/gen/strata/common/v1/common.ts';
 import type {
   ConfusionMatrix,
@@ -12,7 +13,7 @@ import { invalidArgument } from '#lib/platform/errors.ts';
 import type { Act, Context } from '../context.ts';
 import { toNumber } from '../options.ts';
 import { formatCount, table } from '../output.ts';
-import { formatRef, parseRef } from '../refs.ts';
+import { parseRef } from '../refs.ts';
 import { uploadSources } from '../work/upload-sources.ts';
 import { evaluate } from '../work/watch-evaluation.ts';
 import { type SplitName, splits } from './dataset.ts';

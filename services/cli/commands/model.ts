@@ -7,10 +7,11 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import type { Command } from 'commander';
+import { formatRef } from '#lib/contracts/format-ref.ts';
 import type { Model, ModelVersion } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
 import type { Act, Context } from '../context.ts';
 import { fields, formatBytes, formatCount, table } from '../output.ts';
-import { formatRef, parseRef } from '../refs.ts';
+import { parseRef } from '../refs.ts';
 import { importModel } from '../work/import-model.ts';
 
 const aliasesOf = (model: Model, version: string | undefined): string =>

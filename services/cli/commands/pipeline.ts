@@ -3,11 +3,11 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { formatRef } from '#lib/contracts/format-ref.ts';
 import { Pipeline, type PipelineRun } from '#lib/contracts/gen/strata/orchestrator/v1/orchestrator.ts';
 import { invalidArgument } from '#lib/platform/errors.ts';
 import type { Act } from '../context.ts';
 import { fields, table } from '../output.ts';
-import { formatRef } from '../refs.ts';
 import { addLabels } from '../work/add-labels.ts';
 import { pipelinePhaseName, watchPipelineRun } from '../work/watch-pipeline-run.ts';
 

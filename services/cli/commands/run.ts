@@ -1,13 +1,14 @@
 // strata run: create | list | show | watch | cancel | resume
 import { randomUUID } from 'node:crypto';
 import { type Command, Option } from 'commander';
+import { formatRef } from '#lib/contracts/format-ref.ts';
 import type { DeepPartial, RunSpec } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
 import { Objective, Phase, type Run } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
 import { AppError, invalidArgument } from '#lib/platform/errors.ts';
 import type { Act, Context } from '../context.ts';
 import { toNumber } from '../options.ts';
 import { fields, formatCount, table } from '../output.ts';
-import { formatRef, parseMixturePart, parseRef } from '../refs.ts';
+import { parseMixturePart, parseRef } from '../refs.ts';
 import { ensureEngine } from '../work/fetch-from-catalogue.ts';
 import { describeMetrics, watchRun } from '../work/watch-run.ts';
 

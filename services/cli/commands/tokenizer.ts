@@ -1,12 +1,13 @@
 // strata tokenizer: train | list | show | encode | decode
 import type { Command } from 'commander';
 import { Option } from 'commander';
+import { formatRef } from '#lib/contracts/format-ref.ts';
 import { SpecialTokens, type Tokenizer, TokenizerKind } from '#lib/contracts/gen/strata/tokenizer/v1/tokenizer.ts';
 import { fromInt32Bytes, toInt32Bytes } from '#lib/contracts/int32.ts';
 import type { Act } from '../context.ts';
 import { toNumber } from '../options.ts';
 import { fields, table } from '../output.ts';
-import { formatRef, parseRef } from '../refs.ts';
+import { parseRef } from '../refs.ts';
 import { trainTokenizer } from '../work/train-tokenizer.ts';
 
 const kinds = { 'byte-bpe': TokenizerKind.TOKENIZER_KIND_BYTE_BPE, char: TokenizerKind.TOKENIZER_KIND_CHAR } as const;

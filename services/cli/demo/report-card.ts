@@ -1,5 +1,5 @@
 // The demo's report card: what was made of what, every score beside its baseline.
-import { formatRef } from '../refs.ts';
+import { formatRef } from '#lib/contracts/format-ref.ts';
 import { confusionOf, curveOf, samplesOf, scoresOf } from '../report/collect.ts';
 import type { Report } from '../report/report.ts';
 import { demoSeed, type Recipe } from './recipe.ts';

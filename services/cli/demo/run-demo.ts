@@ -1,4 +1,6 @@
 // One recipe through the whole life of a model. Every request carries an id made of all that goes in, so that a second run repeats nothing.
+
+import { formatRef } from '#lib/contracts/format-ref.ts';
 import type { ArtifactRef } from '#lib/contracts/gen/strata/common/v1/common.ts';
 import { DatasetKind, Split } from '#lib/contracts/gen/strata/data_sampler/v1/data_sampler.ts';
 import type { Evaluation } from '#lib/contracts/gen/strata/evaluator/v1/evaluator.ts';
@@ -12,7 +14,6 @@ import { type DeepPartial, Objective, type RunSpec } from '#lib/contracts/gen/st
 import { AppError } from '#lib/platform/errors.ts';
 import type { Context } from '../context.ts';
 import { formatCount } from '../output.ts';
-import { formatRef } from '../refs.ts';
 import { scoresOf } from '../report/collect.ts';
 import { formatScore, type ReportStage } from '../report/report.ts';
 import { addLabels } from '../work/add-labels.ts';

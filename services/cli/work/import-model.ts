@@ -2,12 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { formatRef } from '#lib/contracts/format-ref.ts';
 import type { ObjectRef } from '#lib/contracts/gen/strata/common/v1/common.ts';
 import type { ModelVersion } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
 import { AppError, invalidArgument } from '#lib/platform/errors.ts';
 import type { Context } from '../context.ts';
 import { formatCount } from '../output.ts';
-import { formatRef } from '../refs.ts';
 import { uploadParts } from '../upload.ts';
 
 /** A GGUF file stands alone; of a Hugging Face directory the files that carry weights, configuration and tokenizer. */

@@ -1,5 +1,6 @@
 // Starts an evaluation and follows it to its end: used by `strata evaluate` and by the demo.
 import { randomUUID } from 'node:crypto';
+import { formatRef } from '#lib/contracts/format-ref.ts';
 import type { ArtifactRef } from '#lib/contracts/gen/strata/common/v1/common.ts';
 import {
   type DeepPartial,
@@ -9,7 +10,6 @@ import {
 } from '#lib/contracts/gen/strata/evaluator/v1/evaluator.ts';
 import { AppError } from '#lib/platform/errors.ts';
 import type { Context } from '../context.ts';
-import { formatRef } from '../refs.ts';
 import { ensureEngine } from './fetch-from-catalogue.ts';
 
 export interface EvaluateOptions {
