@@ -101,6 +101,8 @@ export interface Artifact extends StoredManifest {
   has(path: string): boolean;
   /** The part, checked. DATA_LOSS names a part that is missing or altered; NOT_FOUND one that no manifest names. */
   read(path: string): Promise<Uint8Array<ArrayBuffer>>;
+  /** As `read`, of a part that is UTF-8 text. */
+  readText(path: string): Promise<string>;
   readJson<T>(path: string, schema: z.ZodType<T>): Promise<T>;
   /** As `read`, in chunks; the check fails at the end, so act on nothing before. */
   stream(path: string): AsyncIterable<Uint8Array>;
@@ -143,6 +145,7 @@ export async function openArtifact(store: ObjectStore, prefix: string): Promise<
     has: (path) => parts.has(path),
     read,
     stream,
+    readText: async (path) => Buffer.from(await read(path)).toString('utf8'),
     async readJson(path, schema) {
       const parsed = schema.safeParse(parseJson(await read(path)));
       if (parsed.success) return parsed.data;

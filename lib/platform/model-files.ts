@@ -13,11 +13,10 @@ export interface ModelFiles {
 
 /** The weights' path is good until `use` is done. DATA_LOSS names the part that is not what the manifest says. */
 export async function withModelFiles<T>(artifact: Artifact, use: (files: ModelFiles) => Promise<T>): Promise<T> {
-  const text = async (path: string): Promise<string> => Buffer.from(await artifact.read(path)).toString('utf8');
-  const optional = async (path: string): Promise<string> => (artifact.has(path) ? text(path) : '{}');
+  const optional = async (path: string): Promise<string> => (artifact.has(path) ? artifact.readText(path) : '{}');
   const small = {
-    config: await text('config.json'),
-    tokenizer: await text('tokenizer.json'),
+    config: await artifact.readText('config.json'),
+    tokenizer: await artifact.readText('tokenizer.json'),
     tokenizerConfig: await optional('tokenizer_config.json'),
     generationConfig: await optional('generation_config.json'),
   };

@@ -82,11 +82,10 @@ async function newestVersion(objects: ObjectStore, name: string): Promise<string
 }
 
 async function readFiles(artifact: Artifact): Promise<TokenizerFiles> {
-  const text = async (file: string): Promise<string> => Buffer.from(await artifact.read(file)).toString('utf8');
   if (!artifact.has('tokenizer.json')) throw invalidArgument('tokenizer', `${artifact.prefix} has no tokenizer.json`);
-  if (!artifact.has('tokenizer_config.json')) return { 'tokenizer.json': await text('tokenizer.json') };
+  if (!artifact.has('tokenizer_config.json')) return { 'tokenizer.json': await artifact.readText('tokenizer.json') };
   return {
-    'tokenizer.json': await text('tokenizer.json'),
-    'tokenizer_config.json': await text('tokenizer_config.json'),
+    'tokenizer.json': await artifact.readText('tokenizer.json'),
+    'tokenizer_config.json': await artifact.readText('tokenizer_config.json'),
   };
 }

@@ -77,10 +77,11 @@ const sharesOf = ({ shares, epochSizes }: Order, parts: readonly OpenSplit[]): P
 /** By the tokenizer that the dataset carries with it. */
 async function decode({ artifact }: OpenSplit, rows: Int32Array[], signal: AbortSignal): Promise<string[]> {
   if (rows.length === 0) return [];
-  const text = async (file: string) => Buffer.from(await artifact.read(file)).toString('utf8');
   const files: TokenizerFiles = {
-    'tokenizer.json': await text('tokenizer.json'),
-    'tokenizer_config.json': artifact.has('tokenizer_config.json') ? await text('tokenizer_config.json') : undefined,
+    'tokenizer.json': await artifact.readText('tokenizer.json'),
+    'tokenizer_config.json': artifact.has('tokenizer_config.json')
+      ? await artifact.readText('tokenizer_config.json')
+      : undefined,
   };
   const worker = createWorker<PreviewMethods>(new URL('./preview.worker.ts', import.meta.url));
   try {

@@ -72,11 +72,12 @@ export const createCodecs = ({ objects, log, maxLoaded }: CodecsOptions): Codecs
 
 const readFiles = async (objects: ObjectStore, prefix: string): Promise<TokenizerFiles> => {
   const artifact = await openArtifact(objects, prefix);
-  const text = async (file: string): Promise<string> => Buffer.from(await artifact.read(file)).toString();
   if (!artifact.has('tokenizer.json')) throw invalidArgument('tokenizer', `there is no tokenizer.json in ${prefix}`);
   return {
-    'tokenizer.json': await text('tokenizer.json'),
-    'tokenizer_config.json': artifact.has('tokenizer_config.json') ? await text('tokenizer_config.json') : undefined,
+    'tokenizer.json': await artifact.readText('tokenizer.json'),
+    'tokenizer_config.json': artifact.has('tokenizer_config.json')
+      ? await artifact.readText('tokenizer_config.json')
+      : undefined,
   };
 };
 

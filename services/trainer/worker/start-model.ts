@@ -31,7 +31,7 @@ export const loadStartModel = async (objects: ObjectStore, { spec, inputs }: Run
     return { config: freshConfig(spec, inputs.vocabSize, files.tokenizer), ...files };
   }
   const base = await openArtifact(objects, inputs.basePrefix);
-  const config = parseConfig(await readText(base, 'config.json'));
+  const config = parseConfig(await base.readText('config.json'));
   const weights = await base.withLocalFile('model.safetensors', (file) => readSafetensors(file));
   const start = { weights, ...(await readTokenizer(base)) };
   if (spec.objective !== Objective.OBJECTIVE_CLASSIFY) return { config, ...start };
@@ -40,14 +40,11 @@ export const loadStartModel = async (objects: ObjectStore, { spec, inputs }: Run
   return { config: asClassifier(config, inputs.labelNames), ...start };
 };
 
-const readText = async (artifact: Artifact, path: string): Promise<string> =>
-  Buffer.from(await artifact.read(path)).toString('utf8');
-
 const readTokenizer = async (artifact: Artifact): Promise<Pick<StartModel, 'tokenizer' | 'tokenizerFiles'>> => {
   const config = artifact.has('tokenizer_config.json') && {
-    'tokenizer_config.json': await readText(artifact, 'tokenizer_config.json'),
+    'tokenizer_config.json': await artifact.readText('tokenizer_config.json'),
   };
-  const files = { 'tokenizer.json': await readText(artifact, 'tokenizer.json'), ...config };
+  const files = { 'tokenizer.json': await artifact.readText('tokenizer.json'), ...config };
   return { tokenizer: readTokenizerFiles(files), tokenizerFiles: files };
 };
 
