@@ -29,6 +29,7 @@ test('a tool that is there is found, and not fetched again', async () => {
   expect(rows.map(({ name, here }) => [name, here])).toEqual([
     ['libtensorflow', true],
     ['libtensorflow-cuda', false],
+    ['nats-server', false],
   ]);
 });
 

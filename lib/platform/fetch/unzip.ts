@@ -1,4 +1,4 @@
-// Takes single files out of a zip archive (a wheel is one), streaming.
+// Takes single files out of a zip archive (a wheel is one), streaming. Programs stay executable.
 import { createWriteStream } from 'node:fs';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -30,7 +30,12 @@ export async function unzip(archive: string, { what, target, onProgress, signal 
         doneBytes += bytes;
         onProgress?.({ what, phase: 'unpacking', doneBytes, totalBytes });
       });
-      await pipeline(content, count, createWriteStream(file, { flush: true }), signal ? { signal } : {});
+      await pipeline(
+        content,
+        count,
+        createWriteStream(file, { flush: true, mode: modeOf(entry) }),
+        signal ? { signal } : {},
+      );
     }
     return wanted.map(([, file]) => file);
   } finally {
@@ -46,6 +51,9 @@ async function entriesOf(zip: ZipFile, target: UnzipOptions['target']): Promise<
   }
   return wanted;
 }
+
+/** Unix keeps a member's mode in the upper half of its attributes. */
+const modeOf = ({ externalFileAttributes }: Entry): number => ((externalFileAttributes >>> 16) & 0o100 ? 0o755 : 0o644);
 
 /** Passes chunks on and tells their sizes. */
 export const meter = (onBytes: (bytes: number) => void): Transform =>

@@ -1,4 +1,4 @@
-// Makes small zip archives for tests: members are stored or deflated, as in wheels.
+// Makes small zip archives for tests: members are stored or deflated, as in wheels; those below bin/ are executable.
 import { crc32, deflateRawSync } from 'node:zlib';
 
 interface Member {
@@ -22,6 +22,10 @@ const fixed = (...fields: [size: 2 | 4, value: number][]): Buffer =>
 const describe = ({ name, method, crc, packed, size }: Member): Buffer =>
   fixed([2, 20], [2, 0x800], [2, method], [4, 0], [4, crc], [4, packed.length], [4, size], [2, name.length], [2, 0]);
 
+const madeOnUnix = 0x0314;
+const attributesOf = ({ name }: Member): number =>
+  (0o100644 | (name.toString().startsWith('bin/') ? 0o111 : 0)) * 0x10000;
+
 export function zipOf(files: Record<string, string | Buffer>): Buffer {
   let offset = 0;
   const members = Object.entries(files).map(([name, content], i): [Member, Buffer] => {
@@ -41,9 +45,9 @@ export function zipOf(files: Record<string, string | Buffer>): Buffer {
   });
   const central = Buffer.concat(
     members.flatMap(([member]) => [
-      fixed([4, 0x02014b50], [2, 20]),
+      fixed([4, 0x02014b50], [2, madeOnUnix]),
       describe(member),
-      fixed([2, 0], [2, 0], [2, 0], [4, 0], [4, member.offset]),
+      fixed([2, 0], [2, 0], [2, 0], [4, attributesOf(member)], [4, member.offset]),
       member.name,
     ]),
   );
