@@ -1,7 +1,8 @@
 // Fetches outside tools, data and open weights into the cache, once: `node deploy/fetch/main.ts tool libtensorflow`.
 import { fetchCatalogue, fetchTool, listCatalogue, listTools } from '#lib/platform/artifacts.ts';
-import { ConfigError, platformSettings, readConfig } from '#lib/platform/config.ts';
+import { ConfigError, readConfig } from '#lib/platform/config.ts';
 import { fromUnknown, isAppError } from '#lib/platform/errors.ts';
+import { platformSettings } from '#lib/platform/settings.ts';
 import { createProgressLine } from './progress-line.ts';
 
 const usage = `usage: node deploy/fetch/main.ts tool NAME | data NAME | --list

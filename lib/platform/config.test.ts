@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { z } from 'zod';
-import { addressOf, type ConfigError, commonSettings, readConfig, secretSetting, setting, values } from './config.ts';
+import { type ConfigError, readConfig, secretSetting, setting, values } from './config.ts';
+import { addressOf, commonSettings } from './settings.ts';
 
 const problemsOf = (read: () => unknown): readonly string[] => {
   try {
@@ -14,7 +15,9 @@ const problemsOf = (read: () => unknown): readonly string[] => {
 test('an empty environment gives the documented defaults', () => {
   const settings = { ...commonSettings('data-sampler'), tokenizerAddress: addressOf('tokenizer') };
   expect(readConfig(settings, { HOME: '/home/a' })).toMatchObject({
-    platform: 'embedded',
+    broker: 'embedded',
+    objectStore: 'embedded',
+    jobRunner: 'embedded',
     home: '/home/a/.strata',
     cacheDir: '/home/a/.cache/strata',
     bind: '127.0.0.1',

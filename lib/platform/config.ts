@@ -1,9 +1,6 @@
 // Configuration: environment -> schema -> typed object. Every mistake is reported at once; secrets never reach a log.
-// Only a service's config.ts reads process.env, and it does so through readConfig.
-import { homedir } from 'node:os';
-import { join } from 'node:path';
+// Only a service's config.ts reads process.env, and it does so through readConfig. What settings there are: settings.ts.
 import { z } from 'zod';
-import { type ServiceName, services } from '#lib/contracts/services.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -65,38 +62,6 @@ export const values = {
   milliseconds: z.coerce.number().min(0),
   flag: z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1'),
 };
-
-/** `data-sampler` -> `STRATA_DATA_SAMPLER_PORT`. */
-export const variableOf = (service: ServiceName, suffix: string): string =>
-  `STRATA_${service.toUpperCase().replaceAll('-', '_')}_${suffix}`;
-
-/** The settings that every service has. */
-export const commonSettings = (service: ServiceName) => ({
-  ...platformSettings,
-  bind: setting('STRATA_BIND', values.text, '127.0.0.1'),
-  port: setting(variableOf(service, 'PORT'), values.port, String(services[service].port)),
-  drainMs: setting('STRATA_DRAIN_MS', values.milliseconds, '5000'),
-});
-
-/** The settings of openPlatform, for processes that serve nothing (workers, the command line). */
-export const platformSettings = {
-  platform: setting('STRATA_PLATFORM', z.enum(['embedded']), 'embedded'),
-  home: setting('STRATA_HOME', values.text, (env) => join(env.HOME || homedir(), '.strata')),
-  cacheDir: setting('STRATA_CACHE_DIR', values.text, (env) =>
-    join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache'), 'strata'),
-  ),
-  dataDir: setting('STRATA_DATA_DIR', values.text, ''),
-  device: setting('STRATA_DEVICE', z.enum(['cpu', 'cuda']), 'cpu'),
-  logLevel: setting('STRATA_LOG_LEVEL', z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']), 'info'),
-};
-
-/** Where another service is reached: `STRATA_TOKENIZER_ADDRESS`, by default its port on this machine. */
-export const addressOf = (service: ServiceName): Setting<string> =>
-  setting(
-    variableOf(service, 'ADDRESS'),
-    z.string().regex(/^\S+:\d+$/, 'must be host:port'),
-    (env) => `127.0.0.1:${env[variableOf(service, 'PORT')] || services[service].port}`,
-  );
 
 /** Reads every setting; throws one ConfigError that lists every mistake. Also carries the environment that jobs inherit. */
 export function readConfig<S extends Settings>(

@@ -13,6 +13,7 @@ import { errorDetailsClientMiddleware } from 'nice-grpc-error-details';
 import { AppError, hasCode } from './errors.ts';
 import { maxMessageBytes } from './grpc-server.ts';
 import { toAppError } from './grpc-status.ts';
+import type { PlatformConfig } from './settings.ts';
 
 export interface DeadlineOption {
   /** Milliseconds this call may take; unary calls have the connection's default, streams none. */
@@ -48,6 +49,14 @@ export function connect<S extends CompatServiceDefinition>(
     .create(definition, channel);
   return { client: client as Client<S, DeadlineOption>, close: async () => channel.close() };
 }
+
+/** `connect` with what this process's configuration says of it. */
+export type Connect = typeof connect;
+
+export const createConnect =
+  (_config: PlatformConfig): Connect =>
+  (definition, address, options) =>
+    connect(definition, address, options);
 
 const channelOptions = {
   'grpc.max_receive_message_length': maxMessageBytes,

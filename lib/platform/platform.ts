@@ -1,7 +1,6 @@
-// The four seams in one object, opened by one call. STRATA_PLATFORM chooses what is behind them; services never know.
+// The four seams in one object, opened by one call. Settings choose what is behind each; services never know.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Secret } from './config.ts';
 import { openDatabase } from './embedded/database.ts';
 import { createEventBus } from './embedded/event-bus.ts';
 import { createJobRunner } from './embedded/job-runner.ts';
@@ -12,6 +11,7 @@ import type { JobRunner } from './job-runner.ts';
 import type { KeyValue } from './key-value.ts';
 import type { Logger } from './log.ts';
 import type { ObjectStore } from './object-store.ts';
+import type { PlatformConfig } from './settings.ts';
 
 export interface Platform {
   readonly events: EventBus;
@@ -21,28 +21,65 @@ export interface Platform {
   close(): Promise<void>;
 }
 
-export interface PlatformConfig {
-  readonly platform: 'embedded';
-  /** Holds everything: state.db, objects/, jobs/. */
-  readonly home: string;
-  readonly jobEnvironment: Secret<Record<string, string>>;
+export interface OpenOptions {
+  /** Is told of events that could not be handled, connections that were lost, … */
+  log?: Logger;
 }
 
-/** Opens the seams; `log` is told of events that could not be handled. Several processes may open the same home. */
-export async function openPlatform(config: PlatformConfig, { log }: { log?: Logger } = {}): Promise<Platform> {
-  await mkdir(config.home, { recursive: true });
-  const database = openDatabase(join(config.home, 'state.db'));
-  const events = createEventBus(database, { log });
-  const state = createKeyValue(database);
-  const objects = await openObjectStore(join(config.home, 'objects'));
-  const env = { ...config.jobEnvironment.reveal(), STRATA_PLATFORM: config.platform, STRATA_HOME: config.home };
-  const jobs = createJobRunner({ folder: join(config.home, 'jobs'), env });
-  const close = async (): Promise<void> => {
-    await jobs.close();
-    await events.close();
-    await state.close();
-    await objects.close();
-    database.close();
-  };
-  return { events, state, objects, jobs, close };
+/** What carries events and holds state, which live and die together. */
+export interface Broker {
+  readonly events: EventBus;
+  readonly state: KeyValue;
+  close(): Promise<void>;
 }
+
+/** Opens the seams. Several processes may open the same ones. What is not chosen is not loaded. */
+export async function openPlatform(config: PlatformConfig, options: OpenOptions = {}): Promise<Platform> {
+  const opened: { close(): Promise<void> }[] = [];
+  const keep = <T extends { close(): Promise<void> }>(one: T): T => {
+    opened.unshift(one);
+    return one;
+  };
+  const close = async (): Promise<void> => {
+    for (const one of opened.splice(0)) await one.close();
+  };
+  try {
+    const { events, state } = keep(await openBroker[config.broker](config, options));
+    const objects = keep(await openObjects[config.objectStore](config, options));
+    const jobs = keep(await openJobs[config.jobRunner](config, options));
+    return { events, state, objects, jobs, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+type Open<T> = (config: PlatformConfig, options: OpenOptions) => Promise<T>;
+
+const openBroker: Record<PlatformConfig['broker'], Open<Broker>> = {
+  embedded: async ({ home }, { log }) => {
+    await mkdir(home, { recursive: true });
+    const database = openDatabase(join(home, 'state.db'));
+    const events = createEventBus(database, { log });
+    const state = createKeyValue(database);
+    const close = async (): Promise<void> => {
+      await events.close();
+      await state.close();
+      database.close();
+    };
+    return { events, state, close };
+  },
+  nats: async (config, options) => (await import('./nats/open-nats.ts')).openNats(config, options),
+};
+
+const openObjects: Record<PlatformConfig['objectStore'], Open<ObjectStore>> = {
+  embedded: ({ home }) => openObjectStore(join(home, 'objects')),
+  s3: async (config, options) => (await import('./s3/open-s3.ts')).openS3(config, options),
+};
+
+const openJobs: Record<PlatformConfig['jobRunner'], Open<JobRunner>> = {
+  embedded: async ({ home, jobEnvironment }) =>
+    createJobRunner({ folder: join(home, 'jobs'), env: { ...jobEnvironment.reveal(), STRATA_HOME: home } }),
+  kubernetes: async (config, options) =>
+    (await import('./kubernetes/open-job-runner.ts')).openJobRunner(config, options),
+};

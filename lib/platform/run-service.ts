@@ -2,12 +2,16 @@
 import type { ServiceName } from '#lib/contracts/services.ts';
 import { ConfigError } from './config.ts';
 import { fromUnknown } from './errors.ts';
+import { type Connect, createConnect } from './grpc-client.ts';
 import { createLogger, type Logger } from './log.ts';
-import { openPlatform, type Platform, type PlatformConfig } from './platform.ts';
+import { openPlatform, type Platform } from './platform.ts';
+import type { PlatformConfig } from './settings.ts';
 
 export interface ServiceContext {
   platform: Platform;
   log: Logger;
+  /** To other services. */
+  connect: Connect;
 }
 
 export interface RunningService {
@@ -29,7 +33,7 @@ export interface RunServiceOptions<C> {
 }
 
 /** Runs one service as this process until SIGTERM or SIGINT. Exit 2: configuration; 1: it could not start. */
-export async function runService<C extends PlatformConfig & { logLevel: string }>({
+export async function runService<C extends PlatformConfig>({
   name,
   loadConfig,
   start,
@@ -39,7 +43,7 @@ export async function runService<C extends PlatformConfig & { logLevel: string }
   log.info({ config }, 'effective configuration');
   try {
     const platform = await openPlatform(config, { log });
-    const service = await start(config, { platform, log });
+    const service = await start(config, { platform, log, connect: createConnect(config) });
     log.info({ address: service.address }, 'serving');
     log.info({ signal: await nextSignal() }, 'stopping');
     await service.stop();

@@ -1,6 +1,7 @@
 // Environment -> what the command line needs to know; the only file of this room that reads process.env.
 import { type ServiceName, serviceNames } from '#lib/contracts/services.ts';
-import { addressOf, type Environment, platformSettings, readConfig, variableOf } from '#lib/platform/config.ts';
+import { type Environment, readConfig } from '#lib/platform/config.ts';
+import { addressOf, platformSettings, variableOf } from '#lib/platform/settings.ts';
 
 type Addresses = Readonly<Record<ServiceName, string>>;
 

@@ -8,7 +8,7 @@ import { TokenizerServiceDefinition } from '#lib/contracts/gen/strata/tokenizer/
 import { TrainerServiceDefinition } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
 import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
 import type { ServiceName } from '#lib/contracts/services.ts';
-import { connect } from '#lib/platform/grpc-client.ts';
+import { type Connect, createConnect } from '#lib/platform/grpc-client.ts';
 import type { CliConfig } from './config.ts';
 import type { Output } from './output.ts';
 import { findRunning, startAll } from './up.ts';
@@ -23,7 +23,7 @@ const definitions = {
   orchestrator: { name: 'orchestrator', definition: OrchestratorServiceDefinition },
 } as const satisfies Record<string, { name: ServiceName; definition: unknown }>;
 
-const openClients = (addresses: Readonly<Record<ServiceName, string>>) => ({
+const openClients = (connect: Connect, addresses: Readonly<Record<ServiceName, string>>) => ({
   tokenizer: connect(definitions.tokenizer.definition, addresses.tokenizer),
   dataSampler: connect(definitions.dataSampler.definition, addresses['data-sampler']),
   trainer: connect(definitions.trainer.definition, addresses.trainer),
@@ -44,10 +44,10 @@ export type Services = { readonly [Name in keyof Connections]: Connections[Name]
 /** @throws {AppError} when services have to be started here and cannot be */
 export async function connectServices(config: CliConfig, output: Output): Promise<Services> {
   const running = config.remoteAddresses ?? (await findRunning(config.home));
-  if (running) return toServices(openClients(running));
+  if (running) return toServices(openClients(createConnect(config), running));
   output.note('starting the services in this process (`strata up` keeps them running)');
   const started = await startAll(config);
-  return toServices(openClients(started.addresses), () => started.stop());
+  return toServices(openClients(createConnect(config), started.addresses), () => started.stop());
 }
 
 function toServices(connections: Connections, stop?: () => Promise<void>): Services {

@@ -2,12 +2,14 @@
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type ServiceName, serviceNames } from '#lib/contracts/services.ts';
-import { type Environment, variableOf } from '#lib/platform/config.ts';
+import type { Environment } from '#lib/platform/config.ts';
 import { type HomeLock, lockHome, readHolder } from '#lib/platform/embedded/home-lock.ts';
 import { AppError, fromUnknown } from '#lib/platform/errors.ts';
+import { createConnect } from '#lib/platform/grpc-client.ts';
 import { createLogger, openLogFile } from '#lib/platform/log.ts';
-import { openPlatform, type Platform, type PlatformConfig } from '#lib/platform/platform.ts';
+import { openPlatform, type Platform } from '#lib/platform/platform.ts';
 import type { RunningService, ServiceContext, StartService } from '#lib/platform/run-service.ts';
+import { type PlatformConfig, variableOf } from '#lib/platform/settings.ts';
 
 export type Addresses = Readonly<Record<ServiceName, string>>;
 
@@ -74,11 +76,9 @@ const neededByJobs: ServiceName[] = ['tokenizer', 'data-sampler', 'weight-loader
 // A service comes after those that it asks. Stopped in the opposite order.
 const startOrder = Object.keys(starters) as ServiceName[];
 
-type UpConfig = PlatformConfig & { logLevel: string };
-
 /** Starts everything on this home, which nobody else may be serving. */
 export async function startAll(
-  config: UpConfig,
+  config: PlatformConfig,
   { fixedPorts = false }: StartAllOptions = {},
 ): Promise<StartedServices> {
   const lock = lockHome(config.home);
@@ -89,6 +89,7 @@ export async function startAll(
     platform = await openPlatform(config, {
       log: createLogger({ service: 'platform', level: config.logLevel, destination }),
     });
+    const connect = createConnect(config);
     const env = {
       ...config.jobEnvironment.reveal(),
       STRATA_HOME: config.home,
@@ -96,7 +97,7 @@ export async function startAll(
     };
     for (const name of startOrder) {
       const log = createLogger({ service: name, level: config.logLevel, destination });
-      running.set(name, await starters[name](env, { platform, log }).catch(because(name)));
+      running.set(name, await starters[name](env, { platform, log, connect }).catch(because(name)));
     }
     for (const [name, { ready }] of running) await ready?.catch(because(name));
   } catch (error) {

@@ -1,7 +1,6 @@
 // The data sampler: datasets and the order of samples.
 import { DataSamplerServiceDefinition } from '#lib/contracts/gen/strata/data_sampler/v1/data_sampler.ts';
 import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
-import { connect } from '#lib/platform/grpc-client.ts';
 import { implement, serveGrpc } from '#lib/platform/grpc-server.ts';
 import { runService, type StartService } from '#lib/platform/run-service.ts';
 import { type DataSamplerConfig, loadConfig } from './config.ts';
@@ -11,7 +10,7 @@ import { createTokenizerLocator } from './locate-tokenizer.ts';
 import { createOpenSplits } from './open-splits.ts';
 import { createDataSamplerService } from './service.ts';
 
-export const start: StartService<DataSamplerConfig> = async (config, { platform, log }) => {
+export const start: StartService<DataSamplerConfig> = async (config, { platform, log, connect }) => {
   const weightLoader = connect(WeightLoaderServiceDefinition, config.weightLoaderAddress);
   const datasets = createDatasetStore(platform);
   const splits = createOpenSplits({ ...platform, maxOpen: config.maxOpenSplits });

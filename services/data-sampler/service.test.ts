@@ -59,7 +59,7 @@ const environment = () => ({
 });
 
 const startService = async (): Promise<void> => {
-  service = await start(loadConfig(environment()), { platform, log });
+  service = await start(loadConfig(environment()), { platform, log, connect });
   connection = connect(DataSamplerServiceDefinition, service.address);
   client = connection.client;
 };

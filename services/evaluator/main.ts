@@ -2,7 +2,6 @@
 import { DataSamplerServiceDefinition } from '#lib/contracts/gen/strata/data_sampler/v1/data_sampler.ts';
 import { EvaluatorServiceDefinition } from '#lib/contracts/gen/strata/evaluator/v1/evaluator.ts';
 import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
-import { connect } from '#lib/platform/grpc-client.ts';
 import { implement, serveGrpc } from '#lib/platform/grpc-server.ts';
 import { runService, type StartService } from '#lib/platform/run-service.ts';
 import { type EvaluatorConfig, loadConfig } from './config.ts';
@@ -11,7 +10,7 @@ import { startSupervisor } from './supervisor.ts';
 import { createTextScorer } from './text-scorer.ts';
 import { addressVariables } from './worker-protocol.ts';
 
-export const start: StartService<EvaluatorConfig> = async (config, { platform, log }) => {
+export const start: StartService<EvaluatorConfig> = async (config, { platform, log, connect }) => {
   const dataSampler = connect(DataSamplerServiceDefinition, config.dataSamplerAddress);
   const weightLoader = connect(WeightLoaderServiceDefinition, config.weightLoaderAddress);
   const scorer = createTextScorer({ ...config, objects: platform.objects });

@@ -1,5 +1,5 @@
 // What the service and an evaluation's worker agree on.
-import { variableOf } from '#lib/platform/config.ts';
+import { variableOf } from '#lib/platform/settings.ts';
 
 export const workerEntry = 'services/evaluator/worker/main.ts';
 

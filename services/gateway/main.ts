@@ -2,12 +2,11 @@
 import { InferenceServiceDefinition } from '#lib/contracts/gen/strata/inference/v1/inference.ts';
 import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
 import { AppError } from '#lib/platform/errors.ts';
-import { connect } from '#lib/platform/grpc-client.ts';
 import { runService, type StartService } from '#lib/platform/run-service.ts';
 import { type GatewayConfig, loadConfig } from './config.ts';
 import { createGateway } from './service.ts';
 
-export const start: StartService<GatewayConfig> = async (config, { log }) => {
+export const start: StartService<GatewayConfig> = async (config, { log, connect }) => {
   const inference = connect(InferenceServiceDefinition, config.inferenceAddress);
   const weightLoader = connect(WeightLoaderServiceDefinition, config.weightLoaderAddress);
   const app = createGateway({ ...config, log, inference: inference.client, weightLoader: weightLoader.client });

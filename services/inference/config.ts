@@ -1,6 +1,7 @@
 // The inference service's configuration. How a text is sampled travels in the request.
 import { z } from 'zod';
-import { addressOf, commonSettings, type Environment, readConfig, setting, values } from '#lib/platform/config.ts';
+import { type Environment, readConfig, setting, values } from '#lib/platform/config.ts';
+import { addressOf, commonSettings } from '#lib/platform/settings.ts';
 
 const gibibyte = 1024 ** 3;
 

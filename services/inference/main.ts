@@ -1,7 +1,6 @@
 // The inference service: loaded models behind gRPC.
 import { InferenceServiceDefinition } from '#lib/contracts/gen/strata/inference/v1/inference.ts';
 import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
-import { connect } from '#lib/platform/grpc-client.ts';
 import { implement, serveGrpc } from '#lib/platform/grpc-server.ts';
 import { runService, type StartService } from '#lib/platform/run-service.ts';
 import { type InferenceConfig, loadConfig } from './config.ts';
@@ -10,7 +9,7 @@ import { loadModel } from './model.ts';
 import { createModelPool, type ModelPool } from './model-pool.ts';
 import { createInferenceService } from './service.ts';
 
-export const start: StartService<InferenceConfig> = async (config, { platform, log }) => {
+export const start: StartService<InferenceConfig> = async (config, { platform, log, connect }) => {
   const weightLoader = connect(WeightLoaderServiceDefinition, config.weightLoaderAddress);
   const { objects, events } = platform;
   const { threads, maxWaiting } = config;

@@ -6,7 +6,6 @@ import { OrchestratorServiceDefinition } from '#lib/contracts/gen/strata/orchest
 import { TrainerServiceDefinition } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
 import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
 import { isAbortError } from '#lib/platform/errors.ts';
-import { connect } from '#lib/platform/grpc-client.ts';
 import { implement, serveGrpc } from '#lib/platform/grpc-server.ts';
 import type { Logger } from '#lib/platform/log.ts';
 import { runService, type StartService } from '#lib/platform/run-service.ts';
@@ -16,7 +15,7 @@ import { subscribeAll } from './events.ts';
 import { watchInbox } from './inbox.ts';
 import { createOrchestratorService } from './service.ts';
 
-export const start: StartService<OrchestratorConfig> = async (config, { platform, log }) => {
+export const start: StartService<OrchestratorConfig> = async (config, { platform, log, connect }) => {
   const { events, objects, state } = platform;
   const connections = {
     dataSampler: connect(DataSamplerServiceDefinition, config.dataSamplerAddress),

@@ -1,5 +1,6 @@
 // The tokenizer service's configuration.
-import { addressOf, commonSettings, type Environment, readConfig, setting, values } from '#lib/platform/config.ts';
+import { type Environment, readConfig, setting, values } from '#lib/platform/config.ts';
+import { addressOf, commonSettings } from '#lib/platform/settings.ts';
 
 const settings = {
   ...commonSettings('tokenizer'),

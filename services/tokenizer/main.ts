@@ -1,7 +1,6 @@
 // The tokenizer service: vocabularies, encode and decode, chat templates, training.
 import { TokenizerServiceDefinition } from '#lib/contracts/gen/strata/tokenizer/v1/tokenizer.ts';
 import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
-import { connect } from '#lib/platform/grpc-client.ts';
 import { implement, serveGrpc } from '#lib/platform/grpc-server.ts';
 import { runService, type StartService } from '#lib/platform/run-service.ts';
 import { registerBuiltIns } from './built-ins.ts';
@@ -12,7 +11,7 @@ import { createRegistry } from './registry.ts';
 import { createTokenizerService } from './service.ts';
 import { createTraining } from './training.ts';
 
-export const start: StartService<TokenizerConfig> = async (config, { platform, log }) => {
+export const start: StartService<TokenizerConfig> = async (config, { platform, log, connect }) => {
   const weightLoader = connect(WeightLoaderServiceDefinition, config.weightLoaderAddress);
   const registry = createRegistry(platform);
   const builtIns = registerBuiltIns(registry);

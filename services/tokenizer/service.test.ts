@@ -65,7 +65,7 @@ beforeAll(async () => {
     STRATA_WEIGHT_LOADER_ADDRESS: models.address,
   });
   platform = await openPlatform(config);
-  service = await start(config, { platform, log });
+  service = await start(config, { platform, log, connect });
   connection = connect(TokenizerServiceDefinition, service.address);
 });
 

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { StrataEvent } from '#lib/contracts/events.ts';
-import { Secret } from '#lib/platform/config.ts';
+import { readConfig } from '#lib/platform/config.ts';
 import { openPlatform, type Platform } from '#lib/platform/platform.ts';
+import { platformSettings } from '#lib/platform/settings.ts';
 import { createAnnouncer } from './announce.ts';
 import { runIn } from './run.fixture.ts';
 import { moveRun, resumeRun } from './run.ts';
@@ -15,7 +16,7 @@ let home: string;
 let platform: Platform;
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'strata-announce-'));
-  platform = await openPlatform({ platform: 'embedded', home, jobEnvironment: new Secret({}) });
+  platform = await openPlatform(readConfig(platformSettings, { STRATA_HOME: home }));
 });
 afterAll(async () => {
   await platform.close();

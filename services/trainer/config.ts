@@ -1,5 +1,6 @@
 // The trainer's configuration. Hyper-parameters are not configuration: they travel in the request.
-import { addressOf, commonSettings, type Environment, readConfig, setting, values } from '#lib/platform/config.ts';
+import { type Environment, readConfig, setting, values } from '#lib/platform/config.ts';
+import { addressOf, commonSettings } from '#lib/platform/settings.ts';
 
 const settings = {
   ...commonSettings('trainer'),

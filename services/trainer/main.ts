@@ -2,7 +2,6 @@
 import { DataSamplerServiceDefinition } from '#lib/contracts/gen/strata/data_sampler/v1/data_sampler.ts';
 import { TrainerServiceDefinition } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
 import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
-import { connect } from '#lib/platform/grpc-client.ts';
 import { implement, serveGrpc } from '#lib/platform/grpc-server.ts';
 import { runService, type StartService } from '#lib/platform/run-service.ts';
 import { createAnnouncer } from './announce.ts';
@@ -13,7 +12,7 @@ import { createTrainerService } from './service.ts';
 import { startSupervisor } from './supervisor.ts';
 import { addressVariables } from './worker-protocol.ts';
 
-export const start: StartService<TrainerConfig> = async (config, { platform, log }) => {
+export const start: StartService<TrainerConfig> = async (config, { platform, log, connect }) => {
   const { state, events, jobs, objects } = platform;
   const dataSampler = connect(DataSamplerServiceDefinition, config.dataSamplerAddress);
   const weightLoader = connect(WeightLoaderServiceDefinition, config.weightLoaderAddress);

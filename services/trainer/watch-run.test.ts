@@ -3,8 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { Secret } from '#lib/platform/config.ts';
+import { readConfig } from '#lib/platform/config.ts';
 import { openPlatform, type Platform } from '#lib/platform/platform.ts';
+import { platformSettings } from '#lib/platform/settings.ts';
 import { createMetricLog, type MetricLog } from './metric-log.ts';
 import { pointAt, runIn } from './run.fixture.ts';
 import { moveRun } from './run.ts';
@@ -20,7 +21,7 @@ let count = 0;
 
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'strata-trainer-'));
-  platform = await openPlatform({ platform: 'embedded', home, jobEnvironment: new Secret({}) });
+  platform = await openPlatform(readConfig(platformSettings, { STRATA_HOME: home }));
   runs = createRunStore(platform.state);
   metrics = createMetricLog(platform.state);
 });

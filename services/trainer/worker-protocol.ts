@@ -1,5 +1,5 @@
 // What a supervisor and a worker agree on: the job's name and program, what it is told, and what its exit code means.
-import { variableOf } from '#lib/platform/config.ts';
+import { variableOf } from '#lib/platform/settings.ts';
 
 export const workerEntry = 'services/trainer/worker/main.ts';
 

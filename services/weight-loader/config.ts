@@ -1,5 +1,6 @@
 // The weight loader's configuration.
-import { commonSettings, type Environment, readConfig, setting, values } from '#lib/platform/config.ts';
+import { type Environment, readConfig, setting, values } from '#lib/platform/config.ts';
+import { commonSettings } from '#lib/platform/settings.ts';
 
 const settings = {
   ...commonSettings('weight-loader'),

@@ -36,7 +36,7 @@ const config = () => loadConfig({ STRATA_HOME: home, STRATA_WEIGHT_LOADER_PORT: 
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'strata-weight-loader-'));
   platform = await openPlatform(config());
-  service = await start(config(), { platform, log });
+  service = await start(config(), { platform, log, connect });
   connection = connect(WeightLoaderServiceDefinition, service.address);
   await platform.events.subscribe({
     durable: 'test',
@@ -274,7 +274,7 @@ test('a version whose service was killed after its manifest is completed by the 
 });
 
 test('what a crash left untold is told at the next start', async () => {
-  const second = await start(config(), { platform, log });
+  const second = await start(config(), { platform, log, connect });
   await second.stop();
   await eventually(() => expect(events.filter(({ id }) => id === 'model.registered/killed/v1')).toHaveLength(1));
 });

@@ -78,7 +78,7 @@ async function* uploadOf(text: string) {
 async function measure(home: string): Promise<void> {
   const config = loadConfig({ STRATA_HOME: home, STRATA_DATA_SAMPLER_PORT: '0', STRATA_DRAIN_MS: '100' });
   const platform = await openPlatform(config);
-  const service = await start(config, { platform, log: createLogger({ service: 'bench', level: 'error' }) });
+  const service = await start(config, { platform, log: createLogger({ service: 'bench', level: 'error' }), connect });
   const { client, close } = connect(DataSamplerServiceDefinition, service.address);
   const files = globSync('node_modules/**/*.md', { cwd: root }).sort().slice(0, 300);
   const text = files.map((file) => readFileSync(join(root, file), 'utf8').toWellFormed()).join('\n\0');

@@ -4,7 +4,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fetchCatalogue } from '#lib/platform/artifacts.ts';
-import { platformSettings, readConfig } from '#lib/platform/config.ts';
+import { readConfig } from '#lib/platform/config.ts';
+import { platformSettings } from '#lib/platform/settings.ts';
 import { median, report, root, startContestant, takeTurns } from './bench.ts';
 
 /** What a contestant answers to the line `<tokens>`. */

@@ -11,7 +11,7 @@ import { afterAll, expect, test } from '@jest/globals';
 import { createChannel, createClient } from 'nice-grpc';
 import { HealthDefinition } from 'nice-grpc-server-health';
 import { type ServiceName, serviceNames, services } from '../../lib/contracts/services.ts';
-import { variableOf } from '../../lib/platform/config.ts';
+import { variableOf } from '../../lib/platform/settings.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'strata-services-'));
 const repository = join(__dirname, '../..');

@@ -11,8 +11,8 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createChannel, createClient } from 'nice-grpc';
 import { HealthDefinition } from 'nice-grpc-server-health';
 import { serviceNames, services } from '../../lib/contracts/services.ts';
-import { variableOf } from '../../lib/platform/config.ts';
 import { readHolder } from '../../lib/platform/embedded/home-lock.ts';
+import { variableOf } from '../../lib/platform/settings.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'strata-up-'));
 const repository = join(__dirname, '../..');

@@ -4,11 +4,12 @@ import { DataSamplerServiceDefinition } from '#lib/contracts/gen/strata/data_sam
 import { TokenizerServiceDefinition } from '#lib/contracts/gen/strata/tokenizer/v1/tokenizer.ts';
 import { TrainerServiceDefinition } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
 import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
-import { type Environment, platformSettings, readConfig } from '#lib/platform/config.ts';
+import { type Environment, readConfig } from '#lib/platform/config.ts';
 import { connect } from '#lib/platform/grpc-client.ts';
 import { createLogger, openLogFile } from '#lib/platform/log.ts';
 import { openPlatform } from '#lib/platform/platform.ts';
 import type { RunningService } from '#lib/platform/run-service.ts';
+import { platformSettings } from '#lib/platform/settings.ts';
 import { loadConfig as loadDataSampler } from '../../services/data-sampler/config.ts';
 import { start as startDataSampler } from '../../services/data-sampler/main.ts';
 import { loadConfig as loadTokenizer } from '../../services/tokenizer/config.ts';
@@ -25,7 +26,7 @@ export async function startTrainingServices(home: string, extra: Environment = {
   const base: Environment = { ...process.env, STRATA_HOME: home, STRATA_DRAIN_MS: '200', ...extra };
   const platform = await openPlatform(readConfig(platformSettings, base));
   const destination = openLogFile(join(home, 'services.log'));
-  const contextOf = (service: string) => ({ platform, log: createLogger({ service, destination }) });
+  const contextOf = (service: string) => ({ platform, log: createLogger({ service, destination }), connect });
   const env = (...services: Record<string, RunningService>[]): Environment => ({
     ...base,
     ...Object.fromEntries(

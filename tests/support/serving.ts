@@ -8,10 +8,11 @@ import {
   type ModelVersion,
   WeightLoaderServiceDefinition,
 } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
-import { type Environment, platformSettings, readConfig } from '#lib/platform/config.ts';
+import { type Environment, readConfig } from '#lib/platform/config.ts';
 import { connect } from '#lib/platform/grpc-client.ts';
 import { createLogger, openLogFile } from '#lib/platform/log.ts';
 import { openPlatform } from '#lib/platform/platform.ts';
+import { platformSettings } from '#lib/platform/settings.ts';
 import { loadConfig as loadEvaluator } from '../../services/evaluator/config.ts';
 import { start as startEvaluator } from '../../services/evaluator/main.ts';
 import { loadConfig as loadGateway } from '../../services/gateway/config.ts';
@@ -37,7 +38,7 @@ export async function startServing(home: string, extra: Environment = {}) {
   };
   const platform = await openPlatform(readConfig(platformSettings, env));
   const destination = openLogFile(join(home, 'services.log'));
-  const contextOf = (service: string) => ({ platform, log: createLogger({ service, destination }) });
+  const contextOf = (service: string) => ({ platform, log: createLogger({ service, destination }), connect });
 
   const weightLoader = await startWeightLoader(loadWeightLoader(env), contextOf('weight-loader'));
   env.STRATA_WEIGHT_LOADER_ADDRESS = weightLoader.address;

@@ -1,8 +1,9 @@
-// The other process in the contract suites: `node child-process.ts <platform config as JSON> <action> <argument>…`.
+// The other process in the contract suites: `node child-process.ts <environment as JSON> <action> <argument>…`.
 import { setTimeout as delay } from 'node:timers/promises';
-import { Secret } from '../config.ts';
+import { readConfig } from '../config.ts';
 import { update } from '../key-value.ts';
 import { openPlatform, type Platform } from '../platform.ts';
+import { platformSettings } from '../settings.ts';
 import { testEvent } from './test-event.ts';
 
 const actions: Record<string, (platform: Platform, ...args: string[]) => Promise<void>> = {
@@ -56,8 +57,8 @@ const actions: Record<string, (platform: Platform, ...args: string[]) => Promise
   },
 };
 
-const [config = '{}', action = '', ...args] = process.argv.slice(2);
-const platform = await openPlatform({ ...JSON.parse(config), jobEnvironment: new Secret({}) });
+const [environment = '{}', action = '', ...args] = process.argv.slice(2);
+const platform = await openPlatform(readConfig(platformSettings, JSON.parse(environment)));
 const run = actions[action];
 if (!run) throw new Error(`no action ${action}`);
 await run(platform, ...args);

@@ -8,7 +8,7 @@ import type { Platform } from '../platform.ts';
 export interface Harness {
   /** One more client of the same store, closed by the suite. */
   open(): Promise<Platform>;
-  /** What child-process.ts needs to open it: JSON. */
+  /** The environment that another process opens it with, as JSON. */
   readonly config: string;
   dispose(): Promise<void>;
 }

@@ -2,16 +2,17 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Secret } from '../config.ts';
+import { readConfig } from '../config.ts';
 import type { Harness } from '../contract/harness.ts';
 import { openPlatform } from '../platform.ts';
+import { platformSettings } from '../settings.ts';
 
 export async function createEmbeddedHarness(): Promise<Harness> {
   const home = await mkdtemp(join(tmpdir(), 'strata-contract-'));
-  const config = { platform: 'embedded' as const, home };
+  const env = { STRATA_HOME: home };
   return {
-    open: () => openPlatform({ ...config, jobEnvironment: new Secret({}) }),
-    config: JSON.stringify(config),
+    open: () => openPlatform(readConfig(platformSettings, env)),
+    config: JSON.stringify(env),
     dispose: () => rm(home, { recursive: true, force: true, maxRetries: 10 }),
   };
 }

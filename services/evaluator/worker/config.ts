@@ -1,5 +1,6 @@
 // An evaluation worker's configuration: the platform, whom it talks to, and which evaluation it works on.
-import { addressOf, type Environment, platformSettings, readConfig, setting, values } from '#lib/platform/config.ts';
+import { type Environment, readConfig, setting, values } from '#lib/platform/config.ts';
+import { addressOf, platformSettings } from '#lib/platform/settings.ts';
 import { workVariables } from '../worker-protocol.ts';
 
 const settings = {

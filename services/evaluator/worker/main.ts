@@ -5,7 +5,7 @@ import { DataSamplerServiceDefinition } from '#lib/contracts/gen/strata/data_sam
 import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
 import { resolveEngine } from '#lib/platform/artifacts.ts';
 import { fromUnknown, hasCode, isAbortError } from '#lib/platform/errors.ts';
-import { connect } from '#lib/platform/grpc-client.ts';
+import { createConnect } from '#lib/platform/grpc-client.ts';
 import { createLogger, type Logger } from '#lib/platform/log.ts';
 import { openPlatform, type Platform } from '#lib/platform/platform.ts';
 import { nextSignal } from '#lib/platform/run-service.ts';
@@ -22,6 +22,7 @@ async function work(config: WorkerConfig, platform: Platform, log: Logger): Prom
   const { evaluationId, cacheDir, device } = config;
   const stopping = new AbortController();
   void nextSignal().then(() => stopping.abort());
+  const connect = createConnect(config);
   const dataSampler = connect(DataSamplerServiceDefinition, config.dataSamplerAddress);
   const weightLoader = connect(WeightLoaderServiceDefinition, config.weightLoaderAddress);
   try {

@@ -1,5 +1,6 @@
 // A worker's configuration: the platform, whom it talks to, and which attempt at which run it is. What is trained stands in the run.
-import { addressOf, type Environment, platformSettings, readConfig, setting, values } from '#lib/platform/config.ts';
+import { type Environment, readConfig, setting, values } from '#lib/platform/config.ts';
+import { addressOf, platformSettings } from '#lib/platform/settings.ts';
 import { workVariables } from '../worker-protocol.ts';
 
 const settings = {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DataSamplerServiceDefinition } from '#lib/contracts/gen/strata/data_sampler/v1/data_sampler.ts';
 import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
 import { resolveEngine } from '#lib/platform/artifacts.ts';
-import { connect } from '#lib/platform/grpc-client.ts';
+import { createConnect } from '#lib/platform/grpc-client.ts';
 import { createLogger, type Logger } from '#lib/platform/log.ts';
 import { openPlatform } from '#lib/platform/platform.ts';
 import { nextSignal } from '#lib/platform/run-service.ts';
@@ -28,6 +28,7 @@ const main = async (config: WorkerConfig): Promise<number> => {
     stop.abort();
   });
   const platform = await openPlatform(config);
+  const connect = createConnect(config);
   const dataSampler = connect(DataSamplerServiceDefinition, config.dataSamplerAddress);
   const weightLoader = connect(WeightLoaderServiceDefinition, config.weightLoaderAddress);
   const claim = createClaim(createRunStore(platform.state), runId, attempt);
