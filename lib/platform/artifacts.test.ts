@@ -30,6 +30,7 @@ test('a tool that is there is found, and not fetched again', async () => {
     ['libtensorflow', true],
     ['libtensorflow-cuda', false],
     ['nats-server', false],
+    ['kubectl', false],
   ]);
 });
 
