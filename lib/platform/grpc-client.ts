@@ -1,5 +1,6 @@
 // Typed clients of other services: default deadline, retries where they are safe, keep-alive, errors as AppErrors.
 import { setTimeout as delay } from 'node:timers/promises';
+import { ChannelCredentials } from '@grpc/grpc-js';
 import {
   type CallOptions,
   type Client,
@@ -14,6 +15,7 @@ import { AppError, hasCode } from './errors.ts';
 import { maxMessageBytes } from './grpc-server.ts';
 import { toAppError } from './grpc-status.ts';
 import type { PlatformConfig } from './settings.ts';
+import { clientCredentials, type TlsOptions } from './tls.ts';
 
 export interface DeadlineOption {
   /** Milliseconds this call may take; unary calls have the connection's default, streams none. */
@@ -28,6 +30,8 @@ export interface Connection<S extends CompatServiceDefinition> {
 export interface ConnectOptions {
   /** Default deadline of unary calls. 30 s unless given. */
   deadlineMs?: number;
+  /** Default: plain. */
+  credentials?: ChannelCredentials;
 }
 
 /**
@@ -37,9 +41,9 @@ export interface ConnectOptions {
 export function connect<S extends CompatServiceDefinition>(
   definition: S,
   address: string,
-  { deadlineMs = 30_000 }: ConnectOptions = {},
+  { deadlineMs = 30_000, credentials = ChannelCredentials.createInsecure() }: ConnectOptions = {},
 ): Connection<S> {
-  const channel = createChannel(address, undefined, channelOptions);
+  const channel = createChannel(address, credentials, channelOptions);
   const client = createClientFactory()
     // From the wire outwards.
     .use(errorDetailsClientMiddleware)
@@ -53,10 +57,10 @@ export function connect<S extends CompatServiceDefinition>(
 /** `connect` with what this process's configuration says of it. */
 export type Connect = typeof connect;
 
-export const createConnect =
-  (_config: PlatformConfig): Connect =>
-  (definition, address, options) =>
-    connect(definition, address, options);
+export const createConnect = (config: PlatformConfig, options: TlsOptions = {}): Connect => {
+  const credentials = clientCredentials(config, options);
+  return (definition, address, options) => connect(definition, address, { credentials, ...options });
+};
 
 const channelOptions = {
   'grpc.max_receive_message_length': maxMessageBytes,

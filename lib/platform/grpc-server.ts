@@ -10,6 +10,7 @@ import { AppError } from './errors.ts';
 import { mapErrors } from './grpc-status.ts';
 import type { Logger } from './log.ts';
 import type { RunningService } from './run-service.ts';
+import { serverCredentials, type TlsFiles } from './tls.ts';
 
 /** The largest message that is taken and given: 64 MiB. Larger things cross in chunks or as object references. */
 export const maxMessageBytes = 64 * 1024 * 1024;
@@ -28,7 +29,8 @@ export const implement = <S extends CompatServiceDefinition & { fullName: string
   addTo: (server) => server.add(definition, implementation),
 });
 
-export interface ServeOptions {
+/** With certificates (tls.ts) clients must show theirs; without, the connection is plain. */
+export interface ServeOptions extends Partial<TlsFiles> {
   services: ServedService[];
   /** Host to listen on, and port; 0 takes a free one. */
   bind: string;
@@ -38,6 +40,8 @@ export interface ServeOptions {
   ready?: Promise<unknown>;
   /** How long calls may go on after stop. Default 5 s. */
   drainMs?: number;
+  /** How often certificates are looked at. Default 10 s. */
+  tlsEveryMs?: number;
   /** After the last call has ended, or when it cannot listen: stop subscriptions, close clients and workers. */
   onStop?: () => Promise<unknown>;
 }
@@ -99,9 +103,11 @@ async function reflection(services: ServedService[]) {
   );
 }
 
-async function listen(server: Server, { bind, port, services }: ServeOptions): Promise<number> {
+async function listen(server: Server, options: ServeOptions): Promise<number> {
+  const { bind, port, services, log, tlsEveryMs } = options;
+  const credentials = serverCredentials(options, { log, everyMs: tlsEveryMs });
   try {
-    return await server.listen(`${bind}:${port}`);
+    return await server.listen(`${bind}:${port}`, credentials);
   } catch (cause) {
     const hint = `set ${portVariable(services)} to another port (0 takes a free one), or STRATA_BIND to another host`;
     throw new AppError('UNAVAILABLE', `cannot listen on ${bind}:${port}: ${reasonOf(cause)}; ${hint}`, { cause });

@@ -4,6 +4,7 @@ import type { ClientError } from 'nice-grpc-common';
 import { BadRequest, type ErrorDetails, RichServerError } from 'nice-grpc-error-details';
 import { AppError, type ErrorCode, errorCodes, fromUnknown, isAbortError } from './errors.ts';
 import type { Logger } from './log.ts';
+import { tlsVariables } from './tls.ts';
 
 /** Server middleware: an AppError goes out as its code; an abort as CANCELLED; anything else is a bug, INTERNAL, its stack in the log only. */
 export const mapErrors = (log: Logger) =>
@@ -51,9 +52,21 @@ export function toAppError(error: ClientError, address: string): AppError {
   const [, service = ''] = error.path.split('/');
   const violations = 'extra' in error ? fieldViolations(error.extra as ErrorDetails[]) : [];
   if (code === 'UNAVAILABLE' && /connect|connection|name resolution/i.test(error.details)) {
-    return new AppError(code, `${service} at ${address} cannot be reached: ${error.details}`, { cause: error });
+    const reason = `${error.details}${tlsHint(error.details)}`;
+    return new AppError(code, `${service} at ${address} cannot be reached: ${reason}`, { cause: error });
   }
   return new AppError(code, error.details || `${service}: ${code}`, { cause: error, violations });
+}
+
+/** What a failed handshake has to do with the configuration. */
+function tlsHint(reason: string): string {
+  if (/altnames/i.test(reason))
+    return '; its certificate is for another name: call it by a name that the certificate carries';
+  if (/self.signed|issuer|verify the first|signature failure|unknown ca/i.test(reason))
+    return '; its certificate is of another authority: STRATA_TLS_CA_FILE has to be the one that signs the services';
+  if (/failed to connect \(|alert|wrong version|socket disconnected/i.test(reason))
+    return `; it hangs up: both sides need ${tlsVariables.join(', ')} of one authority, or neither`;
+  return '';
 }
 
 const codeOf = (status: Status): ErrorCode => errorCodes.find((code) => Status[code] === status) ?? 'UNKNOWN';

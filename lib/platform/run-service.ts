@@ -43,7 +43,7 @@ export async function runService<C extends PlatformConfig>({
   log.info({ config }, 'effective configuration');
   try {
     const platform = await openPlatform(config, { log });
-    const service = await start(config, { platform, log, connect: createConnect(config) });
+    const service = await start(config, { platform, log, connect: createConnect(config, { log }) });
     log.info({ address: service.address }, 'serving');
     log.info({ signal: await nextSignal() }, 'stopping');
     await service.stop();

@@ -7,17 +7,11 @@ import { type Config, type Secret, type Setting, setting, values } from './confi
 import { kubernetesSettings } from './kubernetes/settings.ts';
 import { natsSettings } from './nats/settings.ts';
 import { s3Settings } from './s3/settings.ts';
+import { tlsSettings } from './tls.ts';
 
 /** `data-sampler` -> `STRATA_DATA_SAMPLER_PORT`. */
 export const variableOf = (service: ServiceName, suffix: string): string =>
   `STRATA_${service.toUpperCase().replaceAll('-', '_')}_${suffix}`;
-
-/** Mutual TLS between services: all three or none. Files may be replaced while the service runs. */
-const tlsSettings = {
-  tlsCertFile: setting('STRATA_TLS_CERT_FILE', values.text, ''),
-  tlsKeyFile: setting('STRATA_TLS_KEY_FILE', values.text, ''),
-  tlsCaFile: setting('STRATA_TLS_CA_FILE', values.text, ''),
-};
 
 /** The settings that every service has. */
 export const commonSettings = (service: ServiceName) => ({
