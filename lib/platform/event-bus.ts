@@ -22,7 +22,8 @@ export interface SubscribeOptions {
   subjects: string[];
   /**
    * Returning acknowledges. Throwing UNAVAILABLE, ABORTED, or anything that is not an AppError, retries after a delay, up to maxDeliver;
-   * any other AppError, or the last failure, moves the event to the dead letters. An abort gives the event back.
+   * any other AppError, or the last failure, moves the event to the dead letters. An abort gives the event back
+   * (in a cluster it may count as a delivery).
    */
   handler: (event: StrataEvent, delivery: Delivery) => Promise<void>;
   /** Deliveries before an event counts as poison. Default 5. */
@@ -53,7 +54,7 @@ export interface DeadLetter {
 }
 
 export interface EventBus {
-  /** Returns once the event is stored; at most 1 MiB of JSON. Events of one publisher are delivered in order, as long as nothing is retried. */
+  /** Returns once the event is stored; at most 1 MB (10^6 bytes) of JSON. Events of one publisher are delivered in order, as long as nothing is retried. */
   publish(event: StrataEvent): Promise<void>;
   subscribe(options: SubscribeOptions): Promise<Subscription>;
   /** Newest first. */

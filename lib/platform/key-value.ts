@@ -26,7 +26,7 @@ export interface WatchOptions {
 
 export interface KeyValue {
   get<T = unknown>(key: string): Promise<Entry<T> | undefined>;
-  /** The new revision. At most 1 MiB of JSON: large things belong in the object store. */
+  /** The new revision. At most 1 MB (10^6 bytes) of JSON: large things belong in the object store. */
   put<T>(key: string, value: T, options?: PutOptions): Promise<number>;
   /** A key that is absent is no error, unless a revision is expected. */
   delete(key: string, options?: PutOptions): Promise<void>;

@@ -102,6 +102,32 @@ export function describeEventBus(name: string, create: CreateHarness): void {
       expect(await exact.until(1)).toEqual(['0']);
     });
 
+    test('subjects may overlap: an event still comes once', async () => {
+      const { events } = await open();
+      const { until, ids } = await collect(events, { subjects: ['strata.test.>', 'strata.*.happened', 'strata.a.b'] });
+      await events.publish(testEvent('1'));
+      await events.publish(testEvent('2', 'strata.test.other'));
+      await events.publish(testEvent('3', 'strata.nobody.wants'));
+      await events.publish(testEvent('4', 'strata.a.b'));
+      await until(3);
+      await delay(50);
+      expect(ids).toEqual(['1', '2', '4']);
+    });
+
+    test('a known durable name takes a change of its subjects from then on', async () => {
+      const { events } = await open();
+      const first = await collect(events, { subjects: ['strata.test.a', 'strata.test.b'] });
+      await events.publish(testEvent('a1', 'strata.test.a'));
+      await first.until(1);
+      await first.stop();
+      await events.publish(testEvent('c1', 'strata.test.c'));
+      const second = await collect(events, { subjects: ['strata.test.b', 'strata.test.c'] });
+      for (const type of ['a', 'b', 'c']) await events.publish(testEvent(`${type}2`, `strata.test.${type}`));
+      await second.until(2);
+      await delay(50);
+      expect(second.ids).toEqual(['b2', 'c2']);
+    });
+
     test('every durable name gets every event; consumers of one name share them', async () => {
       const { events } = await open();
       const other = (await open()).events;
@@ -215,9 +241,12 @@ export function describeEventBus(name: string, create: CreateHarness): void {
       expect(await second.until(1, 2000)).toEqual(['1']);
     });
 
-    test('an event that is too large is refused', async () => {
+    test('an event of a megabyte is delivered; one that is larger is refused', async () => {
       const { events } = await open();
-      const event = testEvent('1', 'strata.test.happened', 'x'.repeat(1024 * 1024));
+      const { until } = await collect(events, { handler: async ({ data }) => expect(data).toHaveLength(999_000) });
+      await events.publish(testEvent('large', 'strata.test.happened', 'x'.repeat(999_000)));
+      expect(await until(1)).toEqual(['large']);
+      const event = testEvent('1', 'strata.test.happened', 'x'.repeat(1_000_000));
       await expect(events.publish(event)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
     });
 
@@ -227,6 +256,9 @@ export function describeEventBus(name: string, create: CreateHarness): void {
         code: 'INVALID_ARGUMENT',
       });
       await expect(collect(events, { durable: 'a.b' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+      for (const subjects of [[], ['strata.>.x'], ['strata. x'], ['strata..x']]) {
+        await expect(collect(events, { subjects })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+      }
     });
 
     test('an event of another process wakes a consumer, long before its own next look in 30 seconds', async () => {

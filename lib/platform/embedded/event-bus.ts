@@ -1,19 +1,26 @@
 // EventBus on SQLite: a subscription is a loop that claims, handles and settles one event at a time.
 // A claim is a lease: its holder renews it while the handler runs; a process that dies lets it lapse, and the event comes again.
 import { randomUUID } from 'node:crypto';
-import { AppError, fromUnknown, hasCode, isAbortError, isAppError, notFound } from '../errors.ts';
+import { notFound } from '../errors.ts';
 import type { EventBus, SubscribeOptions, Subscription } from '../event-bus.ts';
+import {
+  checkDurable,
+  checkPatterns,
+  checkType,
+  defaultAckWaitMs,
+  defaultMaxDeliver,
+  failureOf,
+  reasonOf,
+  survivedByNobody,
+} from '../event-rules.ts';
 import type { Logger } from '../log.ts';
+import { toJson } from '../to-json.ts';
 import type { Database } from './database.ts';
 import { type Claim, createEventStore, type EventStore, type Retention } from './event-store.ts';
 import { isAlive, thisProcess } from './process-identity.ts';
-import { toJson } from './to-json.ts';
 import { createWake } from './wake.ts';
 
 const defaultRetention: Retention = { maxAgeMs: 7 * 24 * 3600 * 1000, maxEvents: 100_000 };
-const defaultBackoffMs = [200, 1000, 5000, 30_000];
-const defaultAckWaitMs = 30_000;
-const defaultMaxDeliver = 5;
 const longestSleepMs = 30_000;
 const tidyEvery = 1000;
 
@@ -38,14 +45,14 @@ export function createEventBus(
 
   return {
     async publish(event) {
-      checkSubject(event.type);
+      checkType(event.type);
       store.publish(event, toJson(`event ${event.id}`, event), Date.now());
       if (++published % tidyEvery === 0) tidy();
     },
     async subscribe(options) {
       const durable = checkDurable(options.durable ?? nameOfThisProcess());
       const isPassing = options.durable === undefined;
-      store.register(durable, options.subjects, isPassing ? 'new' : (options.from ?? 'all'), Date.now());
+      store.register(durable, checkPatterns(options.subjects), isPassing ? 'new' : (options.from ?? 'all'), Date.now());
       const running = consume({ database, store, log, options: { ...options, durable } });
       const subscription = {
         stop: async () => {
@@ -67,11 +74,6 @@ export function createEventBus(
   };
 }
 
-function checkDurable(name: string): string {
-  if (/^[A-Za-z0-9_-]+$/.test(name)) return name;
-  throw new AppError('INVALID_ARGUMENT', `durable name ${JSON.stringify(name)}: letters, digits, - and _`);
-}
-
 /** Subscriptions without a durable name are called after their process, so that others see when it is gone. */
 const passing = 'passing_';
 const nameOfThisProcess = (): string => {
@@ -83,11 +85,6 @@ function isOfDeadProcess(name: string): boolean {
   if (!name.startsWith(passing)) return false;
   const [pid, startedAt = ''] = name.slice(passing.length).split('_');
   return !isAlive({ pid: Number(pid), startedAt });
-}
-
-function checkSubject(subject: string): void {
-  if (/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$/.test(subject)) return;
-  throw new AppError('INVALID_ARGUMENT', `event type ${JSON.stringify(subject)}: words between dots`);
 }
 
 interface Consumer {
@@ -126,8 +123,8 @@ async function deliver(consumer: Consumer, claim: Claim, signal: AbortSignal): P
   const { store, options } = consumer;
   const { handler, maxDeliver = defaultMaxDeliver, ackWaitMs = defaultAckWaitMs } = options;
   if (claim.attempt > maxDeliver) {
-    // Every delivery ended without an outcome: the process died, or its thread hung, each time.
-    bury(consumer, claim, new AppError('ABORTED', `no consumer survived it, ${maxDeliver} times`));
+    const error = survivedByNobody(maxDeliver);
+    bury(consumer, claim, { error, reason: reasonOf(error) });
     return;
   }
   const renewal = setInterval(() => store.extend(claim, Date.now() + ackWaitMs), ackWaitMs / 3);
@@ -143,24 +140,25 @@ async function deliver(consumer: Consumer, claim: Claim, signal: AbortSignal): P
 
 function settleFailure(consumer: Consumer, claim: Claim, error: unknown, signal: AbortSignal): void {
   const { store, log, options } = consumer;
-  const { maxDeliver = defaultMaxDeliver, backoffMs = defaultBackoffMs } = options;
-  if (signal.aborted && (isAbortError(error) || hasCode(error, 'CANCELLED'))) {
-    store.release(claim, Date.now());
-    return;
+  const failure = failureOf(error, claim.attempt, signal, options);
+  switch (failure.kind) {
+    case 'release':
+      store.release(claim, Date.now());
+      return;
+    case 'retry':
+      store.retry(claim, Date.now() + failure.inMs);
+      log?.warn({ ...factsOf(claim), error, retryInMs: failure.inMs }, 'event not handled; it comes again');
+      return;
+    case 'bury':
+      bury(consumer, claim, { error, reason: failure.reason });
+      return;
+    default:
+      failure satisfies never;
   }
-  const isWorthRetrying = !isAppError(error) || hasCode(error, 'UNAVAILABLE', 'ABORTED');
-  if (!isWorthRetrying || claim.attempt >= maxDeliver) {
-    bury(consumer, claim, error);
-    return;
-  }
-  const retryInMs = backoffMs[claim.attempt - 1] ?? backoffMs.at(-1) ?? 0;
-  store.retry(claim, Date.now() + retryInMs);
-  log?.warn({ ...factsOf(claim), error, retryInMs }, 'event not handled; it comes again');
 }
 
-function bury({ store, log }: Consumer, claim: Claim, error: unknown): void {
-  const { code, message } = fromUnknown(error);
-  store.bury(claim, `${code}: ${message}`, Date.now());
+function bury({ store, log }: Consumer, claim: Claim, { error, reason }: { error: unknown; reason: string }): void {
+  store.bury(claim, reason, Date.now());
   log?.error({ ...factsOf(claim), error }, 'event not handled; it is a dead letter');
 }
 

@@ -8,8 +8,8 @@ import {
   type PutOptions,
   type WatchOptions,
 } from '../key-value.ts';
+import { toJson } from '../to-json.ts';
 import type { Database } from './database.ts';
-import { toJson } from './to-json.ts';
 import { createWake } from './wake.ts';
 
 const schema = `

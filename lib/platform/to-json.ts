@@ -1,7 +1,7 @@
-// JSON for the store, within the limit that NATS has by default: what fits here fits there.
-import { AppError } from '../errors.ts';
+// JSON for the stores, within the limit that every one of them keeps: NATS takes 1 MiB by default, of which headers need some.
+import { AppError } from './errors.ts';
 
-const maxBytes = 1024 * 1024;
+const maxBytes = 1_000_000;
 
 export function toJson(what: string, value: unknown): string {
   const text = JSON.stringify(value);
