@@ -1,5 +1,5 @@
 // Jest projects: unit (beside the code), parity (against golden files of peers), architecture, integration (real processes),
-// and training (slow, its own target).
+// training (slow, its own target), and e2e (the stories of `make e2e`, on a kind cluster).
 const base = {
   testEnvironment: 'node',
   // Packages that are ESM only and that unit tests load.
@@ -23,6 +23,7 @@ export default {
     project('parity', ['<rootDir>/tests/parity/**/*.test.ts']),
     project('architecture', ['<rootDir>/tests/architecture/**/*.test.ts']),
     project('integration', ['<rootDir>/tests/integration/**/*.test.ts']),
+    project('e2e', ['<rootDir>/tests/e2e/**/*.test.ts']),
     project('training', ['<rootDir>/tests/training/**/*.test.ts']),
   ],
 };

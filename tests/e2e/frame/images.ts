@@ -1,0 +1,68 @@
+// The images: built by the same command as `make images`, and loaded into the cluster's nodes where they are new or have changed.
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { get } from '../support/kubectl.ts';
+import { exec } from './exec.ts';
+import { cluster, folder, root } from './places.ts';
+
+/** What was loaded into which cluster: image -> id. */
+interface Loaded {
+  cluster: string;
+  images: Record<string, string>;
+}
+
+const record = join(folder, 'loaded.json');
+
+/** Builds (unchanged layers come from docker's cache), then loads what the nodes do not have: those images. */
+export async function bringImages(): Promise<string[]> {
+  await exec('make', ['images'], {
+    cwd: root,
+    env: { ...process.env, BUILDX_NO_DEFAULT_ATTESTATIONS: '1' },
+    timeoutMs: 1_800_000,
+  });
+  const ids = await idsOf(await ourImages());
+  const known = await readRecord();
+  const changed = Object.keys(ids).filter((image) => known.images[image] !== ids[image]);
+  if (changed.length) await load(changed);
+  await writeFile(record, JSON.stringify({ ...known, images: ids } satisfies Loaded));
+  return changed;
+}
+
+async function ourImages(): Promise<string[]> {
+  const text = await exec('docker', [
+    'image',
+    'ls',
+    '--format',
+    '{{.Repository}}:{{.Tag}}',
+    '--filter',
+    'reference=strata/*',
+  ]);
+  return text.split('\n').filter(Boolean);
+}
+
+async function idsOf(images: string[]): Promise<Record<string, string>> {
+  const text = await exec('docker', ['image', 'inspect', '--format', '{{.Id}}', ...images]);
+  const ids = text.split('\n').filter(Boolean);
+  return Object.fromEntries(images.map((image, index) => [image, ids[index] ?? '']));
+}
+
+/** A cluster that was made anew has none of them. */
+async function readRecord(): Promise<Loaded> {
+  const uid = (await get('namespace', 'kube-system'))?.metadata.uid ?? '';
+  try {
+    const loaded = JSON.parse(await readFile(record, 'utf8')) as Loaded;
+    if (loaded.cluster === uid) return loaded;
+  } catch {
+    // The first run here.
+  }
+  return { cluster: uid, images: {} };
+}
+
+/** One archive of all: layers that they share travel once. */
+async function load(images: string[]): Promise<void> {
+  const pipe = 'docker save "$@" | kind load image-archive /dev/stdin --name "$CLUSTER"';
+  await exec('bash', ['-o', 'pipefail', '-c', pipe, 'load', ...images], {
+    env: { ...process.env, CLUSTER: cluster.name },
+    timeoutMs: 900_000,
+  });
+}

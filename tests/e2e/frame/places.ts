@@ -1,0 +1,22 @@
+// Names and places that the frame and the stories share. Everything that a run leaves lies in .cache/e2e of the checkout.
+import { join } from 'node:path';
+
+export const root = join(import.meta.dirname, '../../..');
+export const folder = join(root, '.cache/e2e');
+
+export const cluster = {
+  name: 'strata',
+  context: 'kind-strata',
+  config: join(root, 'deploy/kind.yaml'),
+  /** Its own: the user's ~/.kube/config is neither read nor written. */
+  kubeconfig: join(folder, 'kubeconfig'),
+  /** The node that has the pretended GPU. */
+  gpuNode: 'strata-worker',
+};
+
+export const release = {
+  name: 'strata',
+  namespace: 'strata',
+  chart: join(root, 'charts/strata'),
+  values: join(root, 'charts/strata/values-kind.yaml'),
+};

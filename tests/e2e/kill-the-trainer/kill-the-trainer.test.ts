@@ -1,0 +1,72 @@
+// The trainer's pod dies without a warning, twice: the run goes on from its last checkpoint, and its losses are those of a run that was left alone.
+import { randomUUID } from 'node:crypto';
+import { expect, test } from '@jest/globals';
+import type { MetricPoint, Run } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
+import { tinyRequest } from '../../support/tiny-run.ts';
+import { exec } from '../frame/exec.ts';
+import { cluster } from '../frame/places.ts';
+import { killPod, type Pod } from '../support/pods.ts';
+import { jobsOf, podsOf, tinyData, untilRun, untilSucceeded } from '../support/runs.ts';
+import { useServices } from '../support/services.ts';
+
+const services = useServices();
+const steps = 1200;
+
+async function start(): Promise<string> {
+  const data = await tinyData(services);
+  const request = tinyRequest('e2e-killed', data, { maxSteps: steps, checkpointEvery: 100, evalEvery: 400 });
+  const { run } = await services.trainer.createRun({ ...request, requestId: randomUUID() });
+  return run?.id ?? '';
+}
+
+async function curveOf(runId: string): Promise<MetricPoint[]> {
+  const points: MetricPoint[] = [];
+  for await (const { event } of services.trainer.watchRun({ runId })) {
+    if (event?.$case === 'metrics') points.push(event.value);
+  }
+  return points;
+}
+
+const alive = async (runId: string): Promise<Pod> => {
+  const pod = (await podsOf(runId)).find(({ status }) => status.phase === 'Running');
+  if (!pod) throw new Error(`run ${runId} has no running pod`);
+  return pod;
+};
+
+/** SIGKILL to the process itself, from outside its container: what an out-of-memory killer does. */
+async function killProcess(runId: string): Promise<void> {
+  const { metadata } = await alive(runId);
+  const find = `crictl inspect --output go-template --template '{{.info.pid}}' $(crictl ps -q --label io.kubernetes.pod.name=${metadata.name})`;
+  await exec('docker', ['exec', cluster.gpuNode, 'sh', '-c', `kill -9 $(${find})`]);
+}
+
+const deaths: [string, (runId: string) => Promise<unknown>][] = [
+  ['its process is killed', killProcess],
+  ['its pod is deleted', async (runId) => killPod((await alive(runId)).metadata.name)],
+];
+
+test('killed twice, it resumes past step 0 each time and ends as if nothing had been', async () => {
+  const id = await start();
+  let seen: Run | undefined;
+  for (const [index, [, die]] of deaths.entries()) {
+    const attempts = index + 1;
+    seen = await untilRun(
+      services,
+      id,
+      `a checkpoint of attempt ${attempts}`,
+      (run) => run.attempts === attempts && run.checkpointStep > (seen?.checkpointStep ?? 0),
+    );
+    await die(id);
+    await untilRun(services, id, `attempt ${attempts + 1}`, (run) => run.attempts > attempts);
+  }
+  const ended = await untilSucceeded(services, id, 240_000);
+  expect(ended.restarts.map(({ fromStep }) => fromStep > 0)).toEqual([true, true]);
+  expect(await jobsOf(id)).toHaveLength(3);
+
+  const curve = await curveOf(id);
+  expect(curve.map(({ step }) => step)).toEqual(Array.from({ length: steps }, (_, index) => index + 1));
+  const undisturbed = await start();
+  await untilSucceeded(services, undisturbed, 240_000);
+  const lossesOf = (points: MetricPoint[]) => points.map(({ loss }) => loss);
+  expect(lossesOf(curve)).toEqual(lossesOf(await curveOf(undisturbed)));
+}, 600_000);

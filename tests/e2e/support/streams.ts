@@ -1,0 +1,34 @@
+// Clients that stream from inference, in a pod of the cluster, while a story does something to the cluster.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { services } from '#lib/contracts/services.ts';
+import { release } from '../frame/places.ts';
+import { clientLabels } from './client.ts';
+import { kubectl } from './kubectl.ts';
+import { finishPod, startPod } from './pods.ts';
+import { slowModel } from './slow-model.ts';
+
+export interface StreamCounts {
+  finished: number;
+  tokens: number;
+  /** Refused before their first token, and asked again: nothing was lost. */
+  askedAgain: number;
+  failed: string[];
+}
+
+const name = 'streams';
+
+/** Begins, and returns once the pod runs. */
+export async function startStreams({ seconds = 30, clients = 3, tokens = 1500 }): Promise<void> {
+  const source = readFileSync(join(__dirname, 'stream-load.ts'), 'utf8');
+  const address = `dns:///${release.name}-inference:${services.inference.port}`;
+  const args = [address, String(seconds), String(clients), slowModel, String(tokens)];
+  const command = ['node', '--input-type=module-typescript', '-e', source, '--', ...args];
+  await startPod({ name, command, labels: clientLabels });
+  await kubectl(['wait', 'pod', name, '--for=condition=Ready', '--timeout=60s']);
+}
+
+export async function finishStreams(): Promise<StreamCounts> {
+  const { output } = await finishPod(name, 180_000);
+  return JSON.parse(output.trim().split('\n').at(-1) ?? '') as StreamCounts;
+}
