@@ -50,6 +50,7 @@ export function openOrt(): Ort {
 /** Loads the library at `file`. Throws OrtLibraryError. */
 export function loadOrt(file: string): Ort {
   if (!existsSync(file)) throw new OrtLibraryError(`ONNX Runtime is not installed: no ${file}; ${remedy}`);
+  silenceTelemetry();
   pinLibrary(file);
   const { struct, version } = findApi(file);
   const api = bindOrtApi(struct);
@@ -61,6 +62,15 @@ export function loadOrt(file: string): Ort {
     memoryInfo: create(api, (out) => api.CreateCpuMemoryInfo(0, 0, out)),
     runOptions: create(api, (out) => api.CreateRunOptions(out)),
   };
+}
+
+/**
+ * Since 1.29 ONNX Runtime sends its maker events about models and devices, from Linux and macOS too, and keeps a database of them in the home
+ * folder. What runs on a machine is its owner's business: it is told not to before it is loaded, in the process's real environment, which
+ * `process.env` of a worker thread does not reach.
+ */
+function silenceTelemetry(): void {
+  koffi.load(null).func('setenv', 'int', ['str', 'str', 'int'])('ORT_DISABLE_TELEMETRY', '1', 1);
 }
 
 /** koffi closes a library when the thread that opened it ends; ONNX Runtime does not outlive being unloaded. */

@@ -1,6 +1,8 @@
-import { writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { expect, test } from '@jest/globals';
 import type { OnnxGraph } from './onnx.ts';
 import { loadOrt, OrtError, openOrt, ortLibraryPath } from './ort.ts';
@@ -77,4 +79,13 @@ test('the library is the one in onnxruntime-node; a missing, a broken and a wron
   const { sharedObjects } = process.report.getReport() as { sharedObjects: string[] };
   const other = sharedObjects.find((file) => /libc\.so|libSystem/.test(file)) as string;
   expect(() => loadOrt(other)).toThrow(`${other} is not ONNX Runtime; \`npm ci --ignore-scripts\` installs it`);
+});
+
+test("ONNX Runtime's telemetry is off: it leaves nothing in the home folder, opened in a thread as services do", async () => {
+  const home = await mkdtemp(path.join(tmpdir(), 'strata-quiet-'));
+  const program = new URL('./telemetry.fixture.ts', import.meta.url).pathname;
+  const env = { HOME: home, TMPDIR: home };
+  await promisify(execFile)(process.execPath, [program], { env });
+  expect(await readdir(home, { recursive: true })).toEqual([]);
+  await rm(home, { recursive: true });
 });
