@@ -78,9 +78,14 @@ export function findHiddenInputs({ path, hiddenInputs }: Source): string[] {
   });
 }
 
-/** Words of lower-case letters and digits between dashes, then endings; Python files have underscores, proto files too. */
+/** Words of lower-case letters and digits between dashes, then endings; Python and proto files have underscores, Helm's have names of their own. */
 const kebabCase = /^\.?[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)*$/;
-const namedByOthers = [/^(README|ARCHITECTURE|LICENSE|Makefile|Dockerfile)/, /\.(py|proto)$/, /^\./];
+const namedByOthers = [
+  /^(README|ARCHITECTURE|LICENSE|Makefile|Dockerfile|Chart\.yaml|NOTES\.txt)/,
+  /\.(py|proto)$/,
+  /^_.*\.tpl$/,
+  /^\./,
+];
 
 export function findWrongNames(path: string): string[] {
   if (isInside(path, 'lib/contracts/gen') || isInside(path, 'tests/parity/golden')) return [];
