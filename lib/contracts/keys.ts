@@ -9,6 +9,11 @@ export const nameRule =
 export const versionPattern = /^v[1-9][0-9]{0,8}$/;
 export const versionName = (number: number): string => `v${number}`;
 
+/** Tenants: no dash, so that a name belongs to at most one of them (`acme-news` is of acme). */
+export const tenantPattern = /^[a-z0-9]{1,20}$/;
+export const tenantRule = 'must be 1 to 20 lower-case letters and digits, without dashes';
+export const tenantPrefix = (tenant: string): string => `${tenant}-`;
+
 /** State. The plural ones are prefixes, for list and watch. */
 export const keys = {
   runs: 'runs',
@@ -34,7 +39,9 @@ export const keys = {
 
 /** Objects. The ones without a file are prefixes of an artefact (manifest.json and its parts). */
 export const objectKeys = {
-  upload: (sha256: string, file: string): string => `uploads/${sha256}/${file}`,
+  /** `owner` keeps a tenant's uploads apart: whoever knows a file's hash cannot name another's upload of it. */
+  upload: (sha256: string, file: string, owner = ''): string =>
+    owner ? `uploads/${owner}/${sha256}/${file}` : `uploads/${sha256}/${file}`,
   tokenizer: (name: string, version: string): string => `tokenizers/${name}/${version}`,
   dataset: (name: string, version: string): string => `datasets/${name}/${version}`,
   model: (name: string, version: string): string => `models/${name}/${version}`,

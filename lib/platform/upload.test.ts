@@ -22,7 +22,7 @@ const sha256 = createHash('sha256').update(content).digest('hex');
 const key = `uploads/${sha256}/sms.tsv`;
 
 async function* messages(header: object, ...chunks: Uint8Array[]): AsyncGenerator<UploadMessage> {
-  yield { part: { $case: 'header', value: { filename: 'sms.tsv', sizeBytes: 0, sha256: '', ...header } } };
+  yield { part: { $case: 'header', value: { filename: 'sms.tsv', sizeBytes: 0, sha256: '', owner: '', ...header } } };
   for (const value of chunks) yield { part: { $case: 'chunk', value } };
 }
 const halves = [content.subarray(0, 50), content.subarray(50)];
@@ -105,4 +105,12 @@ test('a sender that breaks off leaves nothing', async () => {
   })();
   await expect(receiveUpload(store, breaking)).rejects.toThrow('connection lost');
   expect(await store.head(`uploads/${sha256}/broken`)).toBeUndefined();
+});
+
+test("an owner's uploads lie apart, and an owner is no path", async () => {
+  const { key } = await receiveUpload(store, messages({ owner: 'acme', sha256 }, content));
+  expect(key).toBe(`uploads/acme/${sha256}/sms.tsv`);
+  await expect(receiveUpload(store, messages({ owner: '../beta' }, content))).rejects.toMatchObject({
+    violations: [{ field: 'header.owner' }],
+  });
 });

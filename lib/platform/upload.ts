@@ -5,7 +5,7 @@ import { open, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import type { ObjectRef, UploadHeader } from '#lib/contracts/gen/strata/common/v1/common.ts';
-import { objectKeys } from '#lib/contracts/keys.ts';
+import { objectKeys, tenantPattern, tenantRule } from '#lib/contracts/keys.ts';
 import { invalidArgument } from './errors.ts';
 import type { ObjectStore } from './object-store.ts';
 
@@ -18,8 +18,8 @@ export interface ReceiveOptions {
   signal?: AbortSignal;
   /** Larger files are refused. Default 64 GiB. */
   maxBytes?: number;
-  /** Where it is kept. Default `uploads/<sha256>/<filename>`. */
-  keyOf?: (sha256: string, filename: string) => string;
+  /** Where it is kept. Default `uploads/<sha256>/<filename>`, with an owner `uploads/<owner>/<sha256>/<filename>`. */
+  keyOf?: (sha256: string, filename: string, owner: string) => string;
   /** Where a file waits whose hash is not known before its end. Default: the system's folder for temporary files. */
   spoolFolder?: string;
 }
@@ -36,7 +36,7 @@ export async function receiveUpload(
   const header = checkHeader((await iterator.next()).value, maxBytes);
   const chunks = checkedChunks(iterator, header, maxBytes);
   const put = async (sha256: string, body: AsyncIterable<Uint8Array>): Promise<ObjectRef> =>
-    store.put(keyOf(sha256, header.filename), body, signal ? { signal } : {});
+    store.put(keyOf(sha256, header.filename, header.owner), body, signal ? { signal } : {});
   if (header.sha256) return put(header.sha256, chunks);
   // The key is the hash, and the hash comes last: the file waits on this machine.
   const spool = join(spoolFolder, `strata-upload-${randomUUID()}`);
@@ -61,6 +61,7 @@ function checkHeader(first: UploadMessage | undefined, maxBytes: number): Upload
   if (header.sha256 && !/^[0-9a-f]{64}$/.test(header.sha256)) {
     throw invalidArgument('header.sha256', 'must be 64 lower-case hexadecimal digits');
   }
+  if (header.owner && !tenantPattern.test(header.owner)) throw invalidArgument('header.owner', tenantRule);
   if (header.sizeBytes > maxBytes) throw tooLarge(maxBytes);
   return header;
 }
@@ -106,7 +107,7 @@ async function writeHashed(path: string, chunks: AsyncIterable<Uint8Array>, sign
 export async function* uploadFile(path: string, filename = basename(path)): AsyncGenerator<UploadMessage> {
   const { size } = await stat(path);
   const sha256 = await hashFile(path);
-  yield { part: { $case: 'header', value: { filename, sizeBytes: size, sha256 } } };
+  yield { part: { $case: 'header', value: { filename, sizeBytes: size, sha256, owner: '' } } };
   for await (const chunk of createReadStream(path, { highWaterMark: chunkBytes })) {
     yield { part: { $case: 'chunk', value: chunk } };
   }

@@ -78,7 +78,7 @@ async function splitHeader(
   const { task, file } = part.value;
   if (!file) throw invalidArgument('header.file', 'is required');
   async function* messages(): AsyncGenerator<UploadMessage> {
-    yield { part: { $case: 'header', value: file ?? { filename: '', sizeBytes: 0, sha256: '' } } };
+    yield { part: { $case: 'header', value: file ?? { filename: '', sizeBytes: 0, sha256: '', owner: '' } } };
     for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
       const { part: later } = next.value as AddLabelsRequest;
       if (later?.$case !== 'chunk') throw invalidArgument('chunk', 'must be every message after the first');

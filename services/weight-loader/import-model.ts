@@ -58,7 +58,7 @@ interface Upload {
   key: string;
 }
 
-const uploadKey = /^uploads\/([0-9a-f]{64})\/([^/]+)$/;
+const uploadKey = /^uploads\/(?:[a-z0-9]{1,20}\/)?([0-9a-f]{64})\/([^/]+)$/;
 
 function checkFiles(files: readonly ObjectRef[]): Upload[] {
   const uploads = files.map(({ key }): Upload => {

@@ -33,7 +33,7 @@ export const badRows = (count: number, from = 0): Row[] =>
 
 export async function* labelsFile(task: string, rows: Row[]): AsyncGenerator<AddLabelsRequest> {
   const content = rows.map((row) => JSON.stringify(row)).join('\n');
-  const file = { filename: 'labels.jsonl', sizeBytes: 0, sha256: '' };
+  const file = { filename: 'labels.jsonl', sizeBytes: 0, sha256: '', owner: '' };
   yield { part: { $case: 'header', value: { task, file } } };
   yield { part: { $case: 'chunk', value: Buffer.from(content) } };
 }

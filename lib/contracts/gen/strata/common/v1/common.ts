@@ -47,6 +47,8 @@ export interface UploadHeader {
   sizeBytes: number;
   /** Lower-case hex SHA-256, checked at the end of the stream; empty where it is unknown. */
   sha256: string;
+  /** Whose upload it is: kept under uploads/<owner>/, apart from all others. The edge writes the caller's tenant here; empty inside the platform. */
+  owner: string;
 }
 
 /** A model's or a dataset's measured value beside the plain baseline it has to beat. */
@@ -395,7 +397,7 @@ export const Progress: MessageFns<Progress> = {
 };
 
 function createBaseUploadHeader(): UploadHeader {
-  return { filename: "", sizeBytes: 0, sha256: "" };
+  return { filename: "", sizeBytes: 0, sha256: "", owner: "" };
 }
 
 export const UploadHeader: MessageFns<UploadHeader> = {
@@ -408,6 +410,9 @@ export const UploadHeader: MessageFns<UploadHeader> = {
     }
     if (message.sha256 !== "") {
       writer.uint32(26).string(message.sha256);
+    }
+    if (message.owner !== "") {
+      writer.uint32(34).string(message.owner);
     }
     return writer;
   },
@@ -449,6 +454,14 @@ export const UploadHeader: MessageFns<UploadHeader> = {
             message.sha256 = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.owner = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -470,6 +483,7 @@ export const UploadHeader: MessageFns<UploadHeader> = {
         ? globalThis.Number(object.size_bytes)
         : 0,
       sha256: isSet(object.sha256) ? globalThis.String(object.sha256) : "",
+      owner: isSet(object.owner) ? globalThis.String(object.owner) : "",
     };
   },
 
@@ -484,6 +498,9 @@ export const UploadHeader: MessageFns<UploadHeader> = {
     if (message.sha256 !== "") {
       obj.sha256 = message.sha256;
     }
+    if (message.owner !== "") {
+      obj.owner = message.owner;
+    }
     return obj;
   },
 
@@ -495,6 +512,7 @@ export const UploadHeader: MessageFns<UploadHeader> = {
     message.filename = object.filename ?? "";
     message.sizeBytes = object.sizeBytes ?? 0;
     message.sha256 = object.sha256 ?? "";
+    message.owner = object.owner ?? "";
     return message;
   },
 };
