@@ -6,10 +6,10 @@ DATA ?= docs
 NAME ?= generate
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-training tools proto check format bench clean
+.PHONY: help demo test test-unit test-training e2e e2e-down tools proto check format bench clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 demo: ## the whole life of a model, real text in, served model out (DATA=docs|shakespeare)
 	@$(NODE) node services/cli/main.ts demo --data $(DATA)
@@ -22,6 +22,12 @@ test-unit: ## the unit tests alone, fast
 
 test-training: ## slow: tiny Shakespeare to the published loss, three seeds
 	@$(NODE) node tests/run.ts training
+
+e2e: ## the stories on a kind cluster: make e2e STORY=… KEEP=1 (needs Docker; kind, helm and kubectl are fetched where missing)
+	@$(NODE) STORY='$(STORY)' KEEP='$(KEEP)' node tests/e2e/run.ts
+
+e2e-down: ## delete the cluster that make e2e KEEP=1 left
+	@$(NODE) node tests/e2e/run.ts down
 
 tools: ## fetch outside libraries: make tools TOOL=libtensorflow
 	@$(NODE) node deploy/fetch/main.ts tool $(or $(TOOL),libtensorflow)

@@ -19,11 +19,11 @@ const project = (displayName, testMatch) => ({ ...base, displayName, testMatch }
 export default {
   testTimeout: 60_000,
   projects: [
-    project('unit', ['<rootDir>/{lib,services,deploy}/**/*.test.ts']),
+    project('unit', ['<rootDir>/{lib,services,deploy,tests/e2e/frame}/**/*.test.ts']),
     project('parity', ['<rootDir>/tests/parity/**/*.test.ts']),
     project('architecture', ['<rootDir>/tests/architecture/**/*.test.ts']),
     project('integration', ['<rootDir>/tests/integration/**/*.test.ts']),
-    project('e2e', ['<rootDir>/tests/e2e/**/*.test.ts']),
+    project('e2e', ['<rootDir>/tests/e2e/!(frame)/*.test.ts']),
     project('training', ['<rootDir>/tests/training/**/*.test.ts']),
   ],
 };

@@ -1,6 +1,7 @@
 // kubectl and helm as functions, on the kind cluster and on no other: a kubeconfig of our own, its context by name, an API server on this machine.
 import { readFileSync } from 'node:fs';
 import { type ExecOptions, exec } from '../frame/exec.ts';
+import { checkKubeconfig } from '../frame/guard.ts';
 import { cluster, release } from '../frame/places.ts';
 
 /** What every object has, and whatever else was asked for. */
@@ -18,34 +19,24 @@ export interface KubeObject {
   };
 }
 
-const loopback = /^https:\/\/(127\.0\.0\.1|localhost|\[::1\]):\d+$/;
 let guarded = false;
 
-/** Refuses to touch anything but the kind cluster of this machine. */
-export function guardContext(read = () => readFileSync(cluster.kubeconfig, 'utf8')): void {
-  if (guarded) return;
-  const text = read();
-  const servers = [...text.matchAll(/^\s*server:\s*(\S+)\s*$/gm)].map((match) => match[1] ?? '');
-  const hasContext = new RegExp(`name: ${cluster.context}$`, 'm').test(text);
-  if (!hasContext || servers.length !== 1 || !servers.every((server) => loopback.test(server))) {
-    const found = servers.join(', ') || 'no server';
-    throw new Error(
-      `${cluster.kubeconfig} is not that of the kind cluster "${cluster.name}" on this machine (${found}): nothing was done`,
-    );
-  }
+/** Looks once: the file is our own. */
+function guard(): void {
+  if (!guarded) checkKubeconfig(readFileSync(cluster.kubeconfig, 'utf8'));
   guarded = true;
 }
 
 /** `kubectl <args>` in the namespace of the release, unless `args` name another. */
 export function kubectl(args: readonly string[], options: ExecOptions = {}): Promise<string> {
-  guardContext();
+  guard();
   const where = [`--kubeconfig=${cluster.kubeconfig}`, `--context=${cluster.context}`];
   const namespaced = args.some((arg) => /^(-n|--namespace|-A|--all-namespaces)/.test(arg));
   return exec('kubectl', [...where, ...(namespaced ? [] : [`--namespace=${release.namespace}`]), ...args], options);
 }
 
 export function helm(args: readonly string[], options: ExecOptions = {}): Promise<string> {
-  guardContext();
+  guard();
   const where = [
     `--kubeconfig=${cluster.kubeconfig}`,
     `--kube-context=${cluster.context}`,
