@@ -15,6 +15,7 @@ const redrawMs = 100;
 
 function textOf({ what, phase, doneBytes, totalBytes }: FetchProgress): string {
   if (phase === 'waiting') return `${what}: waiting for another process that fetches it`;
+  if (phase === 'building') return `${what}: building it, once; this takes some minutes`;
   const megabytes = (doneBytes / 1e6).toFixed(0);
   if (totalBytes === 0) return `${what}: ${phase} ${megabytes} MB`;
   const percent = Math.floor((100 * doneBytes) / totalBytes);

