@@ -1,7 +1,7 @@
 // The seam for long work: a named process that runs once. Embedded: a child process. Cluster: a Kubernetes Job.
 // A job outlives the service that started it; its name is derived from what it does (`run-<id>-1`), so asking twice starts one.
 import { setTimeout as delay } from 'node:timers/promises';
-import { AppError, notFound } from './errors.ts';
+import { AppError, invalidArgument, notFound } from './errors.ts';
 
 export interface JobSpec {
   /** Lower-case letters, digits and dashes, at most 63 (a Kubernetes name). */
@@ -13,6 +13,8 @@ export interface JobSpec {
   env?: Record<string, string>;
   /** A resource profile of the cluster (`cpu`, `gpu-small`); one machine has only itself and ignores it. */
   profile?: string;
+  /** What it belongs to: `{ run: id }`. To find it by in a cluster. */
+  labels?: Record<string, string>;
 }
 
 export const jobPhases = ['pending', 'running', 'succeeded', 'failed'] as const;
@@ -23,8 +25,10 @@ export interface Job {
   phase: JobPhase;
   /** Absent while it runs, and where the process was killed by a signal. */
   exitCode?: number;
-  /** Why it failed, as far as the runner knows: `killed by SIGKILL`, `exit code 3`. */
+  /** Why it failed, as far as the runner knows: `killed by SIGKILL`, `exit code 3`. While it is pending: what it waits for, if that is known. */
   reason?: string;
+  /** It failed because the cluster took its place away (a node drained or lost, somebody more important): no fault of its own. */
+  interrupted?: boolean;
   createdAt: string;
   startedAt?: string;
   endedAt?: string;
@@ -36,7 +40,7 @@ export interface JobRunner {
   get(name: string): Promise<Job | undefined>;
   /** Jobs whose names begin so, newest first. */
   list(namePrefix?: string): Promise<Job[]>;
-  /** SIGTERM, and SIGKILL after the grace. Returns once it has ended; a job that has ended already is no error. */
+  /** SIGTERM, and SIGKILL after the grace. Returns once it has ended; a job that has ended already is no error, one that had not begun may be forgotten. */
   cancel(name: string, options?: { graceMs?: number }): Promise<void>;
   /** Its lines, from the first one; with `follow` until it ends. */
   logs(name: string, options?: { follow?: boolean; signal?: AbortSignal }): AsyncIterable<string>;
@@ -70,4 +74,11 @@ export function checkJobName(name: string): string {
     'INVALID_ARGUMENT',
     `job name ${JSON.stringify(name)}: at most 63 of a-z, 0-9 and dashes between them`,
   );
+}
+
+/** A job's name and program, as every runner takes them. */
+export function checkJobSpec({ name, entry }: JobSpec): void {
+  checkJobName(name);
+  if (!entry.startsWith('/') && !entry.split('/').includes('..')) return;
+  throw invalidArgument('entry', `${JSON.stringify(entry)} must be a program of the repository`);
 }

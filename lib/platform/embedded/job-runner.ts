@@ -4,8 +4,8 @@ import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { AppError, invalidArgument, notFound } from '../errors.ts';
-import { checkJobName, hasEnded, type Job, type JobRunner, type JobSpec } from '../job-runner.ts';
+import { AppError, notFound } from '../errors.ts';
+import { checkJobName, checkJobSpec, hasEnded, type Job, type JobRunner, type JobSpec } from '../job-runner.ts';
 import * as files from './job-files.ts';
 import { isAlive, thisProcess } from './process-identity.ts';
 
@@ -108,10 +108,8 @@ export function createJobRunner({
   return {
     get: async (name) => inspect(name),
     async start(spec) {
-      const { name, entry } = spec;
-      if (entry.startsWith('/') || entry.split('/').includes('..')) {
-        throw invalidArgument('entry', `${JSON.stringify(entry)} must be a program of the repository`);
-      }
+      checkJobSpec(spec);
+      const { name } = spec;
       const isNew = files.createJobFolder(folderOf(name), { ...spec, owner: self, createdAt: now() });
       if (isNew) launch(name, spec);
       return inspect(name) as Job;

@@ -1,0 +1,76 @@
+// A job's lines, from its pod while there is one. Every line has its time, so that reading can go on where a connection broke.
+import { setTimeout as delay } from 'node:timers/promises';
+import { hasCode } from '../errors.ts';
+import type { Cluster } from './cluster.ts';
+
+export interface StampedLine {
+  /** `2026-01-01T00:00:00.123456789Z`: of one length, so that times compare as texts. */
+  time: string;
+  line: string;
+}
+
+/** `2026-01-01T00:00:00.12Z a line` -> its parts. */
+export function toStamped(text: string): StampedLine {
+  const space = text.indexOf(' ');
+  const [seconds = '', fraction = ''] = text.slice(0, space).replace('Z', '').split('.');
+  return { time: `${seconds}.${fraction.padEnd(9, '0')}Z`, line: text.slice(space + 1) };
+}
+
+export interface LogOptions {
+  /** Only lines later than this one's time. */
+  after?: string;
+  /** Until the container has ended. */
+  follow?: boolean;
+  signal?: AbortSignal | undefined;
+}
+
+/** A pod that is gone has no lines. A program may be silent for long, which is no reason to let go. */
+export async function* readLog(
+  cluster: Cluster,
+  podPath: string,
+  { after = '', follow = false, signal }: LogOptions = {},
+): AsyncGenerator<StampedLine> {
+  const query = { follow: String(follow), timestamps: 'true', ...(after && { sinceTime: after }) };
+  try {
+    for await (const text of cluster.lines({ path: `${podPath}/log`, query, signal, idleMs: 0 })) {
+      const stamped = toStamped(text);
+      if (stamped.time > after) yield stamped;
+    }
+  } catch (error) {
+    if (!hasCode(error, 'NOT_FOUND')) throw error;
+  }
+}
+
+const mostLines = 200;
+const mostCharacters = 64 * 1024;
+const patienceMs = 5000;
+
+/** Follows the log of a pod that is about to go. `end` gives its last lines: an annotation's worth. */
+export function collectTail(cluster: Cluster, podPath: string): { end(): Promise<string> } {
+  const kept: string[] = [];
+  const closing = new AbortController();
+  const collect = async (): Promise<void> => {
+    for await (const { time, line } of readLog(cluster, podPath, { follow: true, signal: closing.signal })) {
+      kept.push(`${time} ${line}`);
+      if (kept.length > mostLines) kept.shift();
+    }
+  };
+  // Where the log cannot be read (the container never began), nothing is kept.
+  const collected = collect().catch(() => undefined);
+  return {
+    async end() {
+      await Promise.race([collected, delay(patienceMs, undefined, { ref: false })]);
+      closing.abort();
+      await collected;
+      return kept.join('\n').slice(-mostCharacters);
+    },
+  };
+}
+
+/** The lines that `collectTail` kept. */
+export const fromTail = (kept: string | undefined, after = ''): StampedLine[] =>
+  (kept ?? '')
+    .split('\n')
+    .filter(Boolean)
+    .map(toStamped)
+    .filter(({ time }) => time > after);
