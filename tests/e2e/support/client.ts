@@ -11,7 +11,7 @@ export const addressesInside = (): Record<string, string> =>
   );
 
 /** The label that the chart's network policies let in as a client of the services. */
-export const clientLabels = { 'app.kubernetes.io/component': 'cli', 'app.kubernetes.io/instance': release.name };
+export const clientLabels = { 'strata.dev/client': release.name };
 
 let count = 0;
 

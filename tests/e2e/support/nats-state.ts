@@ -3,6 +3,6 @@ import { release } from '../frame/places.ts';
 import { kubectl } from './kubectl.ts';
 
 export const natsState = (): Promise<string> => {
-  const service = `/api/v1/namespaces/${release.namespace}/services/${release.name}-nats:monitor/proxy`;
-  return kubectl(['get', '--raw', `${service}/jsz?streams=true&consumers=true&config=true`]);
+  const pod = `/api/v1/namespaces/${release.namespace}/pods/${release.name}-nats-0:8222/proxy`;
+  return kubectl(['get', '--raw', `${pod}/jsz?streams=true&consumers=true&config=true`]);
 };
