@@ -33,6 +33,8 @@ test('a tool that is there is found, and not fetched again', async () => {
     ['kubectl', false],
     ['go', false],
     ['minio', false],
+    ['kind', false],
+    ['helm', false],
   ]);
 });
 

@@ -55,6 +55,12 @@ test("the machine's Go builds the program, without C and without paths of this m
   expect(seen).toEqual([{ what: 'thing', phase: 'building', doneBytes: 0, totalBytes: 0 }]);
 });
 
+test('a program may be a folder of its module', async () => {
+  const env = pathOf(await goThat());
+  await buildProgram({ ...program, package: 'cmd/thing' }, { what: 'thing', folder, env, fetchGo: noGo });
+  expect(await readFile(join(folder, 'thing'), 'utf8')).toContain(' example.org/thing/cmd/thing@v1.2.3\n');
+});
+
 test.each([['1.23.9'], [undefined]])('where the Go on PATH is %s, one is fetched', async (version) => {
   const env = version ? pathOf(await goThat({ version, install: 'exit 1' })) : { PATH: folder };
   await buildProgram(program, { what: 'thing', folder, env, fetchGo: () => goThat() });

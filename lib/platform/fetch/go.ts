@@ -26,10 +26,14 @@ export async function buildProgram(source: GoProgram, options: BuildOptions): Pr
   const fetched = await run([go, 'mod', 'download', '-json', source.module], { env, signal, cwd: folder });
   checkSum(source, fetched);
   const variables = ['CGO_ENABLED=0', 'GOFLAGS=', `GOBIN=${folder}`];
-  const install = ['install', '-trimpath', '-ldflags', '-s -w', source.module];
+  const install = ['install', '-trimpath', '-ldflags', '-s -w', programOf(source)];
   const built = await run([...variables, go, ...install], { env, signal, cwd: folder });
   if (built.code !== 0) throw goFailed(source, built);
 }
+
+/** `helm.sh/helm/v4@v4.3.1` and its `cmd/helm` -> `helm.sh/helm/v4/cmd/helm@v4.3.1`. */
+const programOf = ({ module, package: folder }: GoProgram): string =>
+  folder ? module.replace('@', `/${folder}@`) : module;
 
 async function hasGo(options: RunOptions): Promise<boolean> {
   const { code, output } = await run(['go', 'version'], options);

@@ -34,6 +34,6 @@ test('a derived file is made from an earlier one of its entry', () => {
 
 test('an unknown name is told the names there are', () => {
   expect(() => rowOf(readTools(), 'tool', 'tensorflow')).toThrow(
-    'tool "tensorflow" does not exist; there are node, libtensorflow, libtensorflow-cuda, nats-server, kubectl, go, minio',
+    'tool "tensorflow" does not exist; there are node, libtensorflow, libtensorflow-cuda, nats-server, kubectl, go, minio, kind, helm',
   );
 });

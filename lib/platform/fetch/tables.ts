@@ -26,6 +26,8 @@ const goProgramSchema = z.object({
   from: z.literal('go'),
   /** `path@version` */
   module: z.string().regex(/^[\w./-]+@v[\w.+-]+$/),
+  /** The program's folder in the module; absent: its root. */
+  package: path.optional(),
   /** Of the module, as a go.sum has it; the sums of what it is built from stand in its own. */
   sum: z.string().regex(/^h1:[A-Za-z0-9+/]{43}=$/),
   /** Of the program, about. */
