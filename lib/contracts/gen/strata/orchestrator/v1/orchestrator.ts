@@ -113,7 +113,11 @@ export interface Pipeline {
   outputModel: string;
   alias: string;
   gate: Gate | undefined;
-  batching: Batching | undefined;
+  batching:
+    | Batching
+    | undefined;
+  /** Where its training runs compute: "cpu", "cuda", in a cluster the name of a resource profile; empty: the trainer's default. */
+  device: string;
 }
 
 /** When a candidate is promoted. */
@@ -230,6 +234,7 @@ function createBasePipeline(): Pipeline {
     alias: "",
     gate: undefined,
     batching: undefined,
+    device: "",
   };
 }
 
@@ -261,6 +266,9 @@ export const Pipeline: MessageFns<Pipeline> = {
     }
     if (message.batching !== undefined) {
       Batching.encode(message.batching, writer.uint32(74).fork()).join();
+    }
+    if (message.device !== "") {
+      writer.uint32(82).string(message.device);
     }
     return writer;
   },
@@ -350,6 +358,14 @@ export const Pipeline: MessageFns<Pipeline> = {
             message.batching = Batching.decode(reader, reader.uint32());
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.device = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -377,6 +393,7 @@ export const Pipeline: MessageFns<Pipeline> = {
       alias: isSet(object.alias) ? globalThis.String(object.alias) : "",
       gate: isSet(object.gate) ? Gate.fromJSON(object.gate) : undefined,
       batching: isSet(object.batching) ? Batching.fromJSON(object.batching) : undefined,
+      device: isSet(object.device) ? globalThis.String(object.device) : "",
     };
   },
 
@@ -409,6 +426,9 @@ export const Pipeline: MessageFns<Pipeline> = {
     if (message.batching !== undefined) {
       obj.batching = Batching.toJSON(message.batching);
     }
+    if (message.device !== "") {
+      obj.device = message.device;
+    }
     return obj;
   },
 
@@ -432,6 +452,7 @@ export const Pipeline: MessageFns<Pipeline> = {
     message.batching = (object.batching !== undefined && object.batching !== null)
       ? Batching.fromPartial(object.batching)
       : undefined;
+    message.device = object.device ?? "";
     return message;
   },
 };

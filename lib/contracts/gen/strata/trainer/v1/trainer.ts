@@ -258,6 +258,8 @@ export interface Run {
   parameters: number;
   /** Oldest first; at most the last ten. */
   restarts: Restart[];
+  /** What its worker waits for, where it cannot begin for now: a free GPU, an image, its turn in a queue. */
+  waitingFor: string;
 }
 
 export interface Run_LabelsEntry {
@@ -1566,6 +1568,7 @@ function createBaseRun(): Run {
     labels: {},
     parameters: 0,
     restarts: [],
+    waitingFor: "",
   };
 }
 
@@ -1618,6 +1621,9 @@ export const Run: MessageFns<Run> = {
     }
     for (const v of message.restarts) {
       Restart.encode(v!, writer.uint32(130).fork()).join();
+    }
+    if (message.waitingFor !== "") {
+      writer.uint32(138).string(message.waitingFor);
     }
     return writer;
   },
@@ -1766,6 +1772,14 @@ export const Run: MessageFns<Run> = {
             message.restarts.push(Restart.decode(reader, reader.uint32()));
             continue;
           }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.waitingFor = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1831,6 +1845,11 @@ export const Run: MessageFns<Run> = {
       restarts: globalThis.Array.isArray(object?.restarts)
         ? object.restarts.map((e: any) => Restart.fromJSON(e))
         : [],
+      waitingFor: isSet(object.waitingFor)
+        ? globalThis.String(object.waitingFor)
+        : isSet(object.waiting_for)
+        ? globalThis.String(object.waiting_for)
+        : "",
     };
   },
 
@@ -1890,6 +1909,9 @@ export const Run: MessageFns<Run> = {
     if (message.restarts?.length) {
       obj.restarts = message.restarts.map((e) => Restart.toJSON(e));
     }
+    if (message.waitingFor !== "") {
+      obj.waitingFor = message.waitingFor;
+    }
     return obj;
   },
 
@@ -1928,6 +1950,7 @@ export const Run: MessageFns<Run> = {
     );
     message.parameters = object.parameters ?? 0;
     message.restarts = object.restarts?.map((e) => Restart.fromPartial(e)) || [];
+    message.waitingFor = object.waitingFor ?? "";
     return message;
   },
 };
