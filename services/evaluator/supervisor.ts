@@ -75,12 +75,17 @@ async function reconcile(record: EvaluationRecord, options: SupervisorOptions): 
   const name = jobNameOf(id, attempts);
   const job = await jobs.get(name);
   if (!job) {
-    await jobs.start({ name, entry: workerEntry, env: { ...workerEnv, [workVariables.evaluationId]: id } });
+    await jobs.start({
+      name,
+      entry: workerEntry,
+      env: { ...workerEnv, [workVariables.evaluationId]: id },
+      labels: { evaluation: id },
+    });
     log.info({ evaluation: id, job: name }, 'worker started');
     return;
   }
   if (!hasJobEnded(job)) return;
-  const isInterrupted = job.exitCode === interruptedExitCode;
+  const isInterrupted = job.interrupted || job.exitCode === interruptedExitCode;
   await changeEvaluation(state, id, (current) => {
     if (current.attempts !== attempts) return undefined;
     if (isInterrupted) return { ...current, phase: 'pending' };

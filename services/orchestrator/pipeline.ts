@@ -35,6 +35,7 @@ export function checkPipeline(pipeline: Pipeline | undefined): Pipeline {
     'pipeline.base': !base?.name && 'the model to finetune is required',
     'pipeline.objective': !metrics && 'must be OBJECTIVE_CLASSIFY or OBJECTIVE_INSTRUCT',
     'pipeline.output_model': outputModel !== '' && nameProblem(outputModel),
+    'pipeline.device': pipeline?.device && nameProblem(pipeline.device),
     'pipeline.gate.metric':
       metrics && !metrics.includes(metric) && `must be one of ${metrics.join(', ')}; it is "${metric}"`,
     'pipeline.batching.max_wait_seconds': batching && batching.maxWaitSeconds < 0 && 'must not be negative',

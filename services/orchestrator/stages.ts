@@ -71,6 +71,7 @@ const train: Stage = async (record, { trainer }) => {
         ...(pipeline.hyperparameters && { hyperparameters: pipeline.hyperparameters }),
         seed: pipeline.seed,
         outputModel: pipeline.outputModel,
+        device: pipeline.device,
       },
     });
     return { ...record, runId: required(run, 'run').id };

@@ -33,6 +33,7 @@ export const newRun = (id: string, request: CreateRunRequest, { spec, inputs }: 
   state: { phase: 'pending' },
   attempts: 0,
   restarts: [],
+  waitingFor: '',
   deaths: 0,
   checkpointStep: 0,
   parameters: 0,

@@ -1,5 +1,6 @@
 // One look at one run: starts a worker where it waits, notices a worker that ended before its run, stops one that is not wanted any more.
 // What it does follows from the stored run and its job alone, so doing it twice, or dying anywhere in between, does no harm.
+import { hasCode } from '#lib/platform/errors.ts';
 import { hasEnded, type Job, type JobRunner } from '#lib/platform/job-runner.ts';
 import type { Logger } from '#lib/platform/log.ts';
 import type { Announcer } from './announce.ts';
@@ -18,6 +19,9 @@ export interface ReconcileOptions extends DeathPolicy {
   cancelGraceMs: number;
 }
 
+/** What every worker waits for a moment is not worth telling. */
+const noticeableWaitMs = 5000;
+
 /** The function to call with a run's id whenever it, or its job, may have changed. */
 export const createReconciler = (options: ReconcileOptions) => {
   const { runs, jobs, announcer, log, workerEnv, cancelGraceMs } = options;
@@ -26,13 +30,36 @@ export const createReconciler = (options: ReconcileOptions) => {
   const startJob = async (run: Run, job: string): Promise<void> => {
     const variables = { [workVariables.runId]: run.id, [workVariables.attempt]: String(run.attempts) };
     const profile = run.spec.device;
-    await jobs.start({
-      name: job,
-      entry: workerEntry,
-      env: { ...workerEnv, ...variables },
-      ...(profile && { profile }),
-    });
-    log.info({ run: run.id, job }, 'worker started');
+    try {
+      await jobs.start({
+        name: job,
+        entry: workerEntry,
+        env: { ...workerEnv, ...variables },
+        labels: { run: run.id },
+        ...(profile && { profile }),
+      });
+      log.info({ run: run.id, job }, 'worker started');
+    } catch (error) {
+      if (!hasCode(error, 'INVALID_ARGUMENT')) throw error;
+      // A profile that does not exist, a job that the cluster does not take: trying again changes nothing.
+      await failRun(run, error.message);
+    }
+  };
+
+  const failRun = async ({ id }: Run, error: string): Promise<void> => {
+    await runs.update(id, (current) =>
+      current.state.phase === 'running' ? moveRun(current, { phase: 'failed', error }, new Date()) : undefined,
+    );
+    log.warn({ run: id, error }, 'no worker can be started');
+  };
+
+  /** A worker that cannot begin says why, once that is no matter of a moment. */
+  const noteWaiting = async (run: Run, { phase, reason = '', createdAt }: Job): Promise<void> => {
+    const isLong = phase === 'pending' && Date.now() - Date.parse(createdAt) > noticeableWaitMs;
+    const waitingFor = isLong ? reason : '';
+    if (waitingFor === (run.waitingFor ?? '')) return;
+    await runs.update(run.id, (current) => (isOver(current) ? undefined : { ...current, waitingFor }));
+    if (waitingFor) log.warn({ run: run.id, waitingFor }, 'the worker cannot begin');
   };
 
   const startWorker = async (waiting: Run, notBefore = ''): Promise<void> => {
@@ -51,7 +78,7 @@ export const createReconciler = (options: ReconcileOptions) => {
     const job = await jobs.get(name);
     // Stored as running, but the service died before it could start the job.
     if (!job) return startJob(run, name);
-    if (!hasEnded(job)) return;
+    if (!hasEnded(job)) return noteWaiting(run, job);
     const reason = await reasonOf(job, jobs);
     const next = await runs.update(run.id, (current) =>
       current.state.phase === 'running' && current.state.job === name
@@ -109,7 +136,7 @@ interface EndedWorker {
 /** What becomes of a run whose worker has ended before it. */
 const afterWorker = (run: Run, { job, reason, policy }: EndedWorker): Run => {
   const now = new Date();
-  if (job.exitCode === exitCodes.interrupted) return restartRun(run, { reason: 'interrupted', now });
+  if (job.interrupted || job.exitCode === exitCodes.interrupted) return restartRun(run, { reason: 'interrupted', now });
   return buryWorker(run, run.workerError || reason, policy, now);
 };
 

@@ -22,6 +22,7 @@ export const runIn = (state: RunState, more: Partial<Run> = {}): Run => ({
   state,
   attempts: 1,
   restarts: [],
+  waitingFor: '',
   deaths: 0,
   checkpointStep: 0,
   parameters: 0,

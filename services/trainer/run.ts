@@ -52,6 +52,8 @@ export interface Run {
   /** Workers started so far; the number of the newest fences older ones. */
   attempts: number;
   restarts: Restart[];
+  /** What keeps its worker from beginning, where that is known and takes a while; absent in runs of before. */
+  waitingFor?: string;
   /** Workers in a row that died without a new checkpoint: what is bounded. */
   deaths: number;
   /** The newest checkpoint that is known to be whole; 0: none. */
@@ -91,6 +93,7 @@ export const moveRun = (run: Run, next: RunState, now: Date): Run => {
   const moved = { ...run, state: next };
   moved.startTime = run.startTime || (next.phase === 'running' ? time : '');
   moved.endTime = isOver(moved) ? time : '';
+  moved.waitingFor = '';
   return moved;
 };
 

@@ -90,9 +90,9 @@ export function createJobRunner(options: KubernetesJobRunnerOptions): JobRunner 
   };
 
   async function* linesOf({ object, pod }: Found, options: LogOptions): AsyncGenerator<StampedLine> {
-    const state = pod && containerOf(pod);
-    if (state?.running || state?.terminated) yield* readLog(cluster, podPath(pod), options);
-    else if (!pod) yield* fromTail(object.metadata.annotations?.[marks.log], options.after);
+    if (!pod) return yield* fromTail(object.metadata.annotations?.[marks.log], options.after);
+    const state = containerOf(pod);
+    if (state && !state.waiting) yield* readLog(cluster, podPath(pod), options);
   }
 
   return {

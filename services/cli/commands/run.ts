@@ -34,6 +34,7 @@ const show = (run: Run): string =>
     step: run.lastMetrics ? `${run.lastMetrics.step} of ${run.spec?.hyperparameters?.maxSteps ?? '?'}` : '',
     metrics: run.lastMetrics ? describeMetrics(run.lastMetrics) : '',
     checkpoint: run.checkpointStep ? `step ${run.checkpointStep}` : '',
+    waiting: run.waitingFor,
     error: run.error,
     created: run.createTime,
     ended: run.endTime,
