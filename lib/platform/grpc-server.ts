@@ -1,7 +1,7 @@
 // One gRPC server for every service: health, reflection, error mapping, access log, a stated message limit, drain.
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
+import { type ChannelOptions, logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { type CompatServiceDefinition, createServer, type Server, type ServiceImplementation } from 'nice-grpc';
 import { errorDetailsServerMiddleware } from 'nice-grpc-error-details';
 import { HealthDefinition, HealthServiceImpl, HealthState } from 'nice-grpc-server-health';
@@ -40,6 +40,11 @@ export interface ServeOptions extends Partial<TlsFiles> {
   ready?: Promise<unknown>;
   /** How long calls may go on after stop. Default 5 s. */
   drainMs?: number;
+  /**
+   * Clients are asked to connect anew after so long, and so find pods that were added meanwhile; calls that run are not touched. 0: never
+   * (one machine has one server of each service).
+   */
+  maxConnectionAgeMs?: number;
   /** How often certificates are looked at. Default 10 s. */
   tlsEveryMs?: number;
   /** After the last call has ended, or when it cannot listen: stop subscriptions, close clients and workers. */
@@ -60,7 +65,7 @@ export async function serveGrpc(options: ServeOptions): Promise<GrpcServer> {
   };
   // What goes wrong is in our own errors and log; grpc-js would print it a second time.
   setLogVerbosity(logVerbosity.NONE);
-  const server = createServer(limits).use(errorDetailsServerMiddleware).use(mapErrors(log));
+  const server = createServer(channelOptions(options)).use(errorDetailsServerMiddleware).use(mapErrors(log));
   for (const service of services) service.addTo(server);
   server.add(HealthDefinition, HealthServiceImpl(health));
   server.add(ServerReflectionService, await reflection(services));
@@ -88,12 +93,13 @@ export async function serveGrpc(options: ServeOptions): Promise<GrpcServer> {
   return { address: `${bind}:${port}`, port, ready, setServing, stop: () => (stopping ??= stop()) };
 }
 
-const limits = {
+const channelOptions = ({ maxConnectionAgeMs = 0 }: ServeOptions): ChannelOptions => ({
   'grpc.max_receive_message_length': maxMessageBytes,
   'grpc.max_send_message_length': maxMessageBytes,
   // Two servers on one port would share its calls at random.
   'grpc.so_reuseport': 0,
-};
+  ...(maxConnectionAgeMs && { 'grpc.max_connection_age_ms': maxConnectionAgeMs }),
+});
 
 async function reflection(services: ServedService[]) {
   const descriptors = await readFile(new URL('../contracts/gen/descriptors.binpb', import.meta.url));

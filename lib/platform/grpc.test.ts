@@ -259,3 +259,25 @@ test('a message beyond the limit is refused with RESOURCE_EXHAUSTED', async () =
   const call = client.decode({ ids: Buffer.alloc(65 * 1024 * 1024) });
   await expect(call).rejects.toMatchObject({ code: 'RESOURCE_EXHAUSTED' });
 });
+
+test('clients are asked to connect anew every now and then: no call fails for it, and a stream goes on to its end', async () => {
+  const peers = new Set<string>();
+  const handlers: Handlers = {
+    countTokens: async (_, { peer }) => ({ count: peers.add(peer).size }),
+    async *trainTokenizer() {
+      for (let done = 1; done <= 20; done++) {
+        yield { event: { $case: 'progress', value: { phase: '', done, total: 20, unit: '', remainingSeconds: 0 } } };
+        await delay(50);
+      }
+    },
+  };
+  const { client } = await serveAndConnect(handlers, { maxConnectionAgeMs: 200 });
+  let last = 0;
+  const streaming = (async () => {
+    for await (const { event } of client.trainTokenizer({})) if (event?.$case === 'progress') last = event.value.done;
+  })();
+  for (const end = Date.now() + 900; Date.now() < end; await delay(5)) await client.countTokens({ text: 'a' });
+  await streaming;
+  expect(last).toBe(20);
+  expect(peers.size).toBeGreaterThan(1);
+});

@@ -19,6 +19,7 @@ export const commonSettings = (service: ServiceName) => ({
   bind: setting('STRATA_BIND', values.text, '127.0.0.1'),
   port: setting(variableOf(service, 'PORT'), values.port, String(services[service].port)),
   drainMs: setting('STRATA_DRAIN_MS', values.milliseconds, '5000'),
+  maxConnectionAgeMs: setting('STRATA_MAX_CONNECTION_AGE_MS', values.milliseconds, '0'),
 });
 
 /** The settings of openPlatform, for processes that serve nothing (workers, the command line). */
