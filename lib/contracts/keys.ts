@@ -39,6 +39,7 @@ export const keys = {
 
 /** Objects. The ones without a file are prefixes of an artefact (manifest.json and its parts). */
 export const objectKeys = {
+  uploads: 'uploads',
   /** `owner` keeps a tenant's uploads apart: whoever knows a file's hash cannot name another's upload of it. */
   upload: (sha256: string, file: string, owner = ''): string =>
     owner ? `uploads/${owner}/${sha256}/${file}` : `uploads/${sha256}/${file}`,

@@ -7,6 +7,7 @@ import { type Config, type Secret, type Setting, setting, values } from './confi
 import { kubernetesSettings } from './kubernetes/settings.ts';
 import { natsSettings } from './nats/settings.ts';
 import { s3Settings } from './s3/settings.ts';
+import { telemetrySettings } from './telemetry/settings.ts';
 import { tlsSettings } from './tls.ts';
 
 /** `data-sampler` -> `STRATA_DATA_SAMPLER_PORT`. */
@@ -28,6 +29,7 @@ export const platformSettings = {
   ...natsSettings,
   ...s3Settings,
   ...kubernetesSettings,
+  ...telemetrySettings,
   broker: setting('STRATA_BROKER', z.enum(['embedded', 'nats']), 'embedded'),
   objectStore: setting('STRATA_OBJECT_STORE', z.enum(['embedded', 's3']), 'embedded'),
   jobRunner: setting('STRATA_JOB_RUNNER', z.enum(['embedded', 'kubernetes']), 'embedded'),
@@ -36,6 +38,8 @@ export const platformSettings = {
     join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache'), 'strata'),
   ),
   dataDir: setting('STRATA_DATA_DIR', values.text, ''),
+  /** Uploaded files that nobody imported are removed after so many days. */
+  uploadsKeepDays: setting('STRATA_UPLOADS_KEEP_DAYS', values.positiveInteger, '7'),
   device: setting('STRATA_DEVICE', z.enum(['cpu', 'cuda']), 'cpu'),
   logLevel: setting('STRATA_LOG_LEVEL', z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']), 'info'),
 };

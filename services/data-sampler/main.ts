@@ -2,6 +2,7 @@
 import { DataSamplerServiceDefinition } from '#lib/contracts/gen/strata/data_sampler/v1/data_sampler.ts';
 import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
 import { implement, serveGrpc } from '#lib/platform/grpc-server.ts';
+import { keepRemovingOldUploads } from '#lib/platform/old-uploads.ts';
 import { runService, type StartService } from '#lib/platform/run-service.ts';
 import { type DataSamplerConfig, loadConfig } from './config.ts';
 import { createDatasetStore } from './dataset-store.ts';
@@ -16,6 +17,10 @@ export const start: StartService<DataSamplerConfig> = async (config, { platform,
   const splits = createOpenSplits({ ...platform, maxOpen: config.maxOpenSplits });
   const locateTokenizer = createTokenizerLocator({ ...platform, models: weightLoader.client });
   const ingest = createIngestion({ ...config, ...platform, datasets, locateTokenizer });
+  const stopping = new AbortController();
+  const { objects } = platform;
+  const { uploadsKeepDays: keepDays } = config;
+  const removing = keepRemovingOldUploads({ objects, keepDays, log, signal: stopping.signal });
   return serveGrpc({
     ...config,
     services: [
@@ -23,7 +28,10 @@ export const start: StartService<DataSamplerConfig> = async (config, { platform,
     ],
     log,
     ready: datasets.announceMissing(),
-    onStop: () => Promise.all([splits.close(), weightLoader.close()]),
+    onStop: async () => {
+      stopping.abort();
+      await Promise.all([removing, splits.close(), weightLoader.close()]);
+    },
   });
 };
 
