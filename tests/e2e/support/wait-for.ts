@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 export interface WaitOptions {
   /** Default: a minute. */
   timeoutMs?: number;
-  /** Default: a quarter of a second. */
+  /** Default: half a second. */
   everyMs?: number;
 }
 
@@ -16,7 +16,7 @@ export async function waitFor<T>(
   what: string,
   look: () => Promise<T>,
   isSo: (seen: T) => boolean,
-  { timeoutMs = 60_000, everyMs = 250 }: WaitOptions = {},
+  { timeoutMs = 60_000, everyMs = 500 }: WaitOptions = {},
 ): Promise<T> {
   let last = 'nothing yet';
   for (const deadline = Date.now() + timeoutMs; Date.now() < deadline; await delay(everyMs)) {
