@@ -20,4 +20,6 @@ export const natsSettings = {
     z.string().regex(/^[a-z0-9-]+$/, 'lower-case letters, digits, dashes'),
     'strata',
   ),
+  /** How long a call waits for a server that is away before it fails with UNAVAILABLE. */
+  natsPatienceMs: setting('STRATA_NATS_PATIENCE_MS', values.milliseconds, '30000'),
 };

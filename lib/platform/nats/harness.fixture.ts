@@ -1,0 +1,36 @@
+// The contract suites' harness for NATS: one server for a test file, a prefix of its own for each test.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll } from '@jest/globals';
+import { readConfig } from '../config.ts';
+import type { CreateHarness } from '../contract/harness.ts';
+import { openPlatform } from '../platform.ts';
+import { platformSettings } from '../settings.ts';
+import { type NatsServer, startNatsServer } from './nats-server.fixture.ts';
+
+/** Call it at the top of a test file; the server starts with the first test and ends with the last. */
+export function useNats(): { createHarness: CreateHarness; server: () => Promise<NatsServer> } {
+  let started: Promise<NatsServer> | undefined;
+  let count = 0;
+  const server = () => (started ??= startNatsServer());
+  afterAll(async () => (await started)?.dispose());
+  return {
+    server,
+    async createHarness() {
+      const { url } = await server();
+      const home = await mkdtemp(join(tmpdir(), 'strata-contract-'));
+      const env = {
+        STRATA_HOME: home,
+        STRATA_BROKER: 'nats',
+        STRATA_NATS_URL: url,
+        STRATA_NATS_PREFIX: `test-${++count}`,
+      };
+      return {
+        open: () => openPlatform(readConfig(platformSettings, env)),
+        config: JSON.stringify(env),
+        dispose: () => rm(home, { recursive: true, force: true, maxRetries: 10 }),
+      };
+    },
+  };
+}

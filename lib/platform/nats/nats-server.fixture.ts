@@ -1,0 +1,80 @@
+// A real nats-server for tests and benchmarks: on a free port, with JetStream in a folder that survives its restarts.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fetchTool } from '../artifacts.ts';
+import { readConfig } from '../config.ts';
+import { platformSettings } from '../settings.ts';
+
+export interface NatsServerOptions {
+  /** Lines of its configuration file, as `authorization { user: a, password: b }`. */
+  lines?: string[];
+}
+
+export interface NatsServer {
+  /** `127.0.0.1:<port>` */
+  readonly address: string;
+  readonly url: string;
+  /** Ends it without warning; its folder and port stay. */
+  kill(): Promise<void>;
+  start(): Promise<void>;
+  /** Ends it and removes its folder. */
+  dispose(): Promise<void>;
+}
+
+export async function startNatsServer({ lines = [] }: NatsServerOptions = {}): Promise<NatsServer> {
+  const { cacheDir } = readConfig({ cacheDir: platformSettings.cacheDir }, process.env);
+  const program = join(await fetchTool('nats-server', { cacheDir }), 'nats-server');
+  const folder = await mkdtemp(join(tmpdir(), 'strata-nats-'));
+  const port = await freePort();
+  const settings = [`listen: "127.0.0.1:${port}"`, `jetstream { store_dir: "${folder}" }`, ...lines];
+  await writeFile(join(folder, 'nats.conf'), `${settings.join('\n')}\n`);
+  let child: ChildProcess | undefined;
+
+  const server: NatsServer = {
+    address: `127.0.0.1:${port}`,
+    url: `nats://127.0.0.1:${port}`,
+    async kill() {
+      if (!child) return;
+      const ended = once(child, 'exit');
+      child.kill('SIGKILL');
+      await ended;
+      child = undefined;
+    },
+    async start() {
+      child = spawn(program, ['--config', join(folder, 'nats.conf')], { stdio: ['ignore', 'ignore', 'pipe'] });
+      await saysReady(child);
+    },
+    async dispose() {
+      await server.kill();
+      await rm(folder, { recursive: true, force: true, maxRetries: 10 });
+    },
+  };
+  await server.start();
+  return server;
+}
+
+async function saysReady(child: ChildProcess): Promise<void> {
+  let said = '';
+  child.stderr?.on('data', (chunk) => {
+    said = `${said}${chunk}`.slice(-4000);
+  });
+  while (!said.includes('Server is ready')) {
+    if (child.exitCode !== null) throw new Error(`nats-server ended:\n${said}`);
+    await delay(5);
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
