@@ -1,4 +1,4 @@
-// The images: built by the same command as `make images`, and loaded into the cluster's nodes where they are new or have changed.
+// The images: built as `make images` does, and loaded into the cluster's nodes where they are new or have changed.
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { get } from '../support/kubectl.ts';
@@ -15,11 +15,8 @@ const record = join(folder, 'loaded.json');
 
 /** Builds (unchanged layers come from docker's cache), then loads what the nodes do not have: those images. */
 export async function bringImages(): Promise<string[]> {
-  await exec('make', ['images'], {
-    cwd: root,
-    env: { ...process.env, BUILDX_NO_DEFAULT_ATTESTATIONS: '1' },
-    timeoutMs: 1_800_000,
-  });
+  const env = { ...process.env, BUILDX_NO_DEFAULT_ATTESTATIONS: '1' };
+  await exec(process.execPath, [join(root, 'deploy/images.ts')], { cwd: root, env, timeoutMs: 1_800_000 });
   const ids = await idsOf(await ourImages());
   const known = await readRecord();
   const changed = Object.keys(ids).filter((image) => known.images[image] !== ids[image]);

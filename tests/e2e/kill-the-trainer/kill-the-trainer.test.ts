@@ -1,23 +1,16 @@
 // The trainer's pod dies without a warning, twice: the run goes on from its last checkpoint, and its losses are those of a run that was left alone.
-import { randomUUID } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import type { MetricPoint, Run } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
-import { tinyRequest } from '../../support/tiny-run.ts';
 import { exec } from '../frame/exec.ts';
 import { cluster } from '../frame/places.ts';
 import { killPod, type Pod } from '../support/pods.ts';
-import { jobsOf, podsOf, tinyData, untilRun, untilSucceeded } from '../support/runs.ts';
+import { jobsOf, podsOf, startRun, untilRun, untilSucceeded } from '../support/runs.ts';
 import { useServices } from '../support/services.ts';
 
 const services = useServices();
 const steps = 1200;
 
-async function start(): Promise<string> {
-  const data = await tinyData(services);
-  const request = tinyRequest('e2e-killed', data, { maxSteps: steps, checkpointEvery: 100, evalEvery: 400 });
-  const { run } = await services.trainer.createRun({ ...request, requestId: randomUUID() });
-  return run?.id ?? '';
-}
+const start = () => startRun(services, 'e2e-killed', { maxSteps: steps, checkpointEvery: 100, evalEvery: 400 });
 
 async function curveOf(runId: string): Promise<MetricPoint[]> {
   const points: MetricPoint[] = [];

@@ -46,6 +46,7 @@ export async function declarePipeline(services: Services, task: string, maxSteps
       task,
       ...(base && { base }),
       objective: Objective.OBJECTIVE_CLASSIFY,
+      device: 'gpu',
       hyperparameters: { maxSteps, batchSize: 8, blockSize: 32, learningRate: 3e-3, checkpointEvery: 20 },
       seed: 1,
       gate: { metric: 'accuracy', threshold: 0.9, beatBaseline: true, minImprovement: -1 },

@@ -1,15 +1,27 @@
 // Training runs of a model so small that its steps take milliseconds, on the cluster: what they need, and waiting for them.
-import type { Run } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
+import { randomUUID } from 'node:crypto';
+import type { Hyperparameters, Run } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
 import { Phase } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
 import type { Services } from '../../../services/cli/connect.ts';
 import type { TrainingServices } from '../../support/services.ts';
-import { prepareTiny, type TinyData } from '../../support/tiny-run.ts';
+import { prepareTiny, type TinyData, tinyRequest } from '../../support/tiny-run.ts';
 import { type KubeObject, list } from './kubectl.ts';
 import type { Pod } from './pods.ts';
 import { waitFor } from './wait-for.ts';
 
 /** Sums as text, and a tokenizer of their characters; made once, whatever asks. */
 export const tinyData = (services: Services): Promise<TinyData> => prepareTiny(services as unknown as TrainingServices);
+
+/** A run on the GPU pool; always a new one. */
+export async function startRun(services: Services, name: string, hyperparameters: Partial<Hyperparameters>) {
+  const { spec, ...request } = tinyRequest(name, await tinyData(services), hyperparameters);
+  const { run } = await services.trainer.createRun({
+    ...request,
+    requestId: randomUUID(),
+    spec: { ...spec, device: 'gpu' },
+  });
+  return run?.id ?? '';
+}
 
 export async function untilRun(
   services: Services,

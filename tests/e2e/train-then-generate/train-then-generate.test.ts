@@ -1,21 +1,16 @@
 // The whole way in the cluster: text -> tokenizer -> dataset -> a Job on the GPU pool -> a registered model -> text over gRPC from another pod.
-import { randomUUID } from 'node:crypto';
 import { beforeAll, expect, test } from '@jest/globals';
 import type { Run } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
-import { tinyRequest } from '../../support/tiny-run.ts';
 import { cluster } from '../frame/places.ts';
 import { strata } from '../support/client.ts';
-import { jobsOf, podsOf, tinyData, untilSucceeded } from '../support/runs.ts';
+import { jobsOf, podsOf, startRun, untilSucceeded } from '../support/runs.ts';
 import { useServices } from '../support/services.ts';
 
 const services = useServices();
 let run: Run;
 
 beforeAll(async () => {
-  const data = await tinyData(services);
-  const request = { ...tinyRequest('e2e-sums', data, { maxSteps: 200 }), requestId: randomUUID() };
-  const { run: created } = await services.trainer.createRun(request);
-  run = await untilSucceeded(services, created?.id ?? '');
+  run = await untilSucceeded(services, await startRun(services, 'e2e-sums', { maxSteps: 200 }));
 }, 240_000);
 
 test('a run is one Job, on the GPU pool, which asks for one nvidia.com/gpu', async () => {
