@@ -35,11 +35,21 @@ export const keys = {
   labels: (task: string): string => `labels.${task}`,
   pipelineRuns: 'pipeline-runs',
   pipelineRun: (id: string): string => `pipeline-runs.${id}`,
+  /** When a service was last needed: `Activity`. */
+  activity: (service: string): string => `activity.${service}`,
 } as const;
+
+/** Written by a service while it works, and by whoever waits for it. */
+export interface Activity {
+  /** ISO time. */
+  wantedAt: string;
+}
 
 /** Objects. The ones without a file are prefixes of an artefact (manifest.json and its parts). */
 export const objectKeys = {
   uploads: 'uploads',
+  /** Everything that somebody has uploaded. */
+  uploadsOf: (owner: string): string => `uploads/${owner}`,
   /** `owner` keeps a tenant's uploads apart: whoever knows a file's hash cannot name another's upload of it. */
   upload: (sha256: string, file: string, owner = ''): string =>
     owner ? `uploads/${owner}/${sha256}/${file}` : `uploads/${sha256}/${file}`,

@@ -10,6 +10,12 @@ const settings = {
   weightLoaderAddress: addressOf('weight-loader'),
   /** How often inbox/ is listed for files that somebody dropped there; 0: never (another source sends labels.added). */
   inboxPollMs: setting('STRATA_ORCHESTRATOR_INBOX_POLL_MS', values.milliseconds, '1000'),
+  /** The Deployment to put to sleep and to wake; empty: none. Not together with an autoscaler that goes to zero itself. */
+  inferenceDeployment: setting('STRATA_ORCHESTRATOR_INFERENCE_DEPLOYMENT', values.text, ''),
+  /** Unwanted for so long, inference sleeps; 0: it is only woken. */
+  idleMinutes: setting('STRATA_ORCHESTRATOR_IDLE_MINUTES', values.milliseconds, '10'),
+  /** Pipelines to apply at start, and whenever the file changes; empty: none. */
+  pipelinesFile: setting('STRATA_ORCHESTRATOR_PIPELINES_FILE', values.text, ''),
   /** How often waiting batches and unfinished pipeline runs are looked at, beside the events. */
   tickMs: setting('STRATA_ORCHESTRATOR_TICK_MS', values.milliseconds, '1000'),
 };

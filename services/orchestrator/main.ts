@@ -7,12 +7,15 @@ import { TrainerServiceDefinition } from '#lib/contracts/gen/strata/trainer/v1/t
 import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
 import { isAbortError } from '#lib/platform/errors.ts';
 import { implement, serveGrpc } from '#lib/platform/grpc-server.ts';
+import { createScaler } from '#lib/platform/kubernetes/scaler.ts';
 import type { Logger } from '#lib/platform/log.ts';
 import { runService, type StartService } from '#lib/platform/run-service.ts';
 import { loadConfig, type OrchestratorConfig } from './config.ts';
 import { createDriver, type Driver } from './driver.ts';
 import { subscribeAll } from './events.ts';
+import { keepScale } from './idle.ts';
 import { watchInbox } from './inbox.ts';
+import { followPipelines } from './pipelines-file.ts';
 import { createOrchestratorService } from './service.ts';
 
 export const start: StartService<OrchestratorConfig> = async (config, { platform, log, connect }) => {
@@ -34,10 +37,21 @@ export const start: StartService<OrchestratorConfig> = async (config, { platform
   });
   const stopping = new AbortController();
   const { signal } = stopping;
+  if (config.pipelinesFile) await followPipelines({ path: config.pipelinesFile, state, log, signal });
   const subscriptions = await subscribeAll({ events, driver });
   const ticking = tickUntilStopped(driver, { everyMs: config.tickMs, signal, log });
   const watching = config.inboxPollMs
     ? watchInbox({ objects, events, log, pollMs: config.inboxPollMs, signal })
+    : undefined;
+  const scaling = config.inferenceDeployment
+    ? keepScale({
+        scaler: createScaler({ deployment: config.inferenceDeployment, namespace: config.namespace }),
+        state,
+        idleMs: config.idleMinutes * 60_000,
+        now: Date.now,
+        log,
+        signal,
+      })
     : undefined;
   return serveGrpc({
     services: [
@@ -47,7 +61,7 @@ export const start: StartService<OrchestratorConfig> = async (config, { platform
     log,
     onStop: async () => {
       stopping.abort();
-      await Promise.all([ticking, watching, ...subscriptions.map((subscription) => subscription.stop())]);
+      await Promise.all([ticking, watching, scaling, ...subscriptions.map((subscription) => subscription.stop())]);
       await Promise.all(Object.values(connections).map((connection) => connection.close()));
     },
   });
