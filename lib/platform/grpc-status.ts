@@ -2,7 +2,7 @@
 import { type CallContext, ServerError, type ServerMiddlewareCall, Status } from 'nice-grpc';
 import type { ClientError } from 'nice-grpc-common';
 import { BadRequest, type ErrorDetails, RichServerError } from 'nice-grpc-error-details';
-import { AppError, type ErrorCode, errorCodes, fromUnknown, isAbortError } from './errors.ts';
+import { AppError, type ErrorCode, errorCodes, fromUnknown, hasCode, isAbortError } from './errors.ts';
 import type { Logger } from './log.ts';
 import { tlsVariables } from './tls.ts';
 
@@ -51,12 +51,19 @@ export function toAppError(error: ClientError, address: string): AppError {
   const code = codeOf(error.code);
   const [, service = ''] = error.path.split('/');
   const violations = 'extra' in error ? fieldViolations(error.extra as ErrorDetails[]) : [];
-  if (code === 'UNAVAILABLE' && /connect|connection|name resolution/i.test(error.details)) {
+  if (code === 'UNAVAILABLE' && /connect|ECONN|name resolution/i.test(error.details)) {
     const reason = `${error.details}${tlsHint(error.details)}`;
-    return new AppError(code, `${service} at ${address} cannot be reached: ${reason}`, { cause: error });
+    return new AppError(code, `${service} at ${address} cannot be reached: ${reason}`, {
+      cause: error,
+      details: { unreachable: address },
+    });
   }
   return new AppError(code, error.details || `${service}: ${code}`, { cause: error, violations });
 }
+
+/** Whether a call found nobody there, or lost whom it had found; anything else that is UNAVAILABLE was said by the service. */
+export const isUnreachable = (error: unknown): boolean =>
+  hasCode(error, 'UNAVAILABLE') && error.details.unreachable !== undefined;
 
 /** What a failed handshake has to do with the configuration. */
 function tlsHint(reason: string): string {
