@@ -3,7 +3,7 @@
 const base = {
   testEnvironment: 'node',
   // Packages that are ESM only and that unit tests load.
-  transformIgnorePatterns: ['/node_modules/(?!(d3-[a-z-]+|internmap)/)'],
+  transformIgnorePatterns: ['/node_modules/(?!(d3-[a-z-]+|internmap|jose)/)'],
   transform: {
     '^.+\\.(ts|mjs|js)$': [
       '@swc/jest',

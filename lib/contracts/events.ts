@@ -16,6 +16,7 @@ export const subjects = {
   evaluationCompleted: 'strata.evaluation.completed',
   modelRegistered: 'strata.model.registered',
   modelPromoted: 'strata.model.promoted',
+  auditRecorded: 'strata.audit.recorded',
 } as const;
 export type Subject = (typeof subjects)[keyof typeof subjects];
 
@@ -56,6 +57,18 @@ const payloads = {
     previousVersion: z.string().default(''),
     reason: z.string().default(''),
   }),
+  /** Somebody outside has changed something, or tried to, through the gateway. Never carries what was sent. */
+  'strata.audit.recorded': z.object({
+    requestId: z.string(),
+    /** Key's name or token's subject, and which of the two. */
+    key: z.string(),
+    kind: z.string(),
+    tenant: z.string(),
+    action: z.string(),
+    resource: z.string(),
+    outcome: z.string(),
+    address: z.string(),
+  }),
 } satisfies Record<Subject, z.ZodType>;
 
 export type Payload<S extends Subject> = z.output<(typeof payloads)[S]>;
@@ -75,6 +88,8 @@ export interface StrataEvent<T = unknown> {
   /** RFC 3339. */
   time: string;
   datacontenttype: 'application/json';
+  /** The trace that it belongs to (CloudEvents' distributed tracing extension); put there when it is published. */
+  traceparent?: string;
   data: T;
 }
 

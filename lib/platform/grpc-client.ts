@@ -62,7 +62,7 @@ export const createConnect = (config: PlatformConfig, options: TlsOptions = {}):
   return (definition, address, options) => connect(definition, address, { credentials, ...options });
 };
 
-const channelOptions = {
+export const channelOptions = {
   'grpc.max_receive_message_length': maxMessageBytes,
   'grpc.max_send_message_length': maxMessageBytes,
   // Services reach each other directly; a proxy of the machine is for the world outside.

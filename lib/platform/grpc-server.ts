@@ -65,7 +65,7 @@ export async function serveGrpc(options: ServeOptions): Promise<GrpcServer> {
   };
   // What goes wrong is in our own errors and log; grpc-js would print it a second time.
   setLogVerbosity(logVerbosity.NONE);
-  const server = createServer(channelOptions(options)).use(errorDetailsServerMiddleware).use(mapErrors(log));
+  const server = createServer(serverChannelOptions(options)).use(errorDetailsServerMiddleware).use(mapErrors(log));
   for (const service of services) service.addTo(server);
   server.add(HealthDefinition, HealthServiceImpl(health));
   server.add(ServerReflectionService, await reflection(services));
@@ -93,7 +93,10 @@ export async function serveGrpc(options: ServeOptions): Promise<GrpcServer> {
   return { address: `${bind}:${port}`, port, ready, setServing, stop: () => (stopping ??= stop()) };
 }
 
-const channelOptions = ({ maxConnectionAgeMs = 0 }: ServeOptions): ChannelOptions => ({
+/** Limits of a server, ours and the edge's. */
+export const serverChannelOptions = ({
+  maxConnectionAgeMs = 0,
+}: Pick<ServeOptions, 'maxConnectionAgeMs'>): ChannelOptions => ({
   'grpc.max_receive_message_length': maxMessageBytes,
   'grpc.max_send_message_length': maxMessageBytes,
   // Two servers on one port would share its calls at random.

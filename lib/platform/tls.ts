@@ -67,7 +67,7 @@ interface FollowCertificates extends TlsOptions {
   onChange: (certificates: Certificates) => void;
 }
 
-const followCertificates = ({ files, log, everyMs, onChange }: FollowCertificates): Followed<Certificates> =>
+export const followCertificates = ({ files, log, everyMs, onChange }: FollowCertificates): Followed<Certificates> =>
   followFiles({
     files,
     parse: toCertificates,
