@@ -31,6 +31,13 @@ export interface Range {
   length?: number;
 }
 
+export interface PresignRequest {
+  key: string;
+  method: 'GET' | 'PUT';
+  /** At most 7 days. */
+  expiresSeconds: number;
+}
+
 export interface ObjectStore {
   /** Whole or not at all: a reader never sees half an object. A full disk is RESOURCE_EXHAUSTED. No key may be another one's folder. */
   put(key: string, body: Body, options?: PutObjectOptions): Promise<StoredObject>;
@@ -51,6 +58,8 @@ export interface ObjectStore {
   withLocalFile<T>(key: string, use: (path: string) => Promise<T>): Promise<T>;
   /** Writes the object to a file of the caller's, which may then be changed. */
   download(key: string, path: string, options?: { signal?: AbortSignal }): Promise<void>;
+  /** A URL with which anybody may do that one thing, with plain HTTP, until it expires. Only where clients can reach the store: S3. */
+  presign?(request: PresignRequest): Promise<string>;
   close(): Promise<void>;
 }
 

@@ -1,9 +1,21 @@
-// PLACEHOLDER until its owner commits the real one (minutes): keeps types whole.
-import { AppError } from '../errors.ts';
+// Opens the S3 store that the settings name.
 import type { ObjectStore } from '../object-store.ts';
 import type { OpenOptions } from '../platform.ts';
-import type { PlatformConfig } from '../settings.ts';
+import { connectS3, type S3Config } from './connection.ts';
+import { openLocalFiles } from './local-files.ts';
+import { createS3ObjectStore } from './object-store.ts';
+import { prepareBucket } from './prepare-bucket.ts';
 
-export async function openS3(_: PlatformConfig, __: OpenOptions): Promise<ObjectStore> {
-  throw new AppError('UNIMPLEMENTED', 's3 is not there yet');
+export async function openS3(
+  config: S3Config & { uploadsKeepDays: number },
+  { log }: OpenOptions = {},
+): Promise<ObjectStore> {
+  const connection = connectS3(config);
+  try {
+    await prepareBucket(connection, { region: config.s3Region, uploadsKeepDays: config.uploadsKeepDays, log });
+    return createS3ObjectStore(connection, await openLocalFiles(connection));
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { secretSetting, setting, values } from '../config.ts';
 
-const url = z.string().regex(/^(https?:\/\/\S+)?$/, 'must be http(s)://host:port');
+const url = z.string().regex(/^(https?:\/\/[^\s/?#]+\/?)?$/, 'must be http(s)://host:port');
 
 export const s3Settings = {
   s3Endpoint: setting('STRATA_S3_ENDPOINT', url, 'http://127.0.0.1:9000'),
@@ -16,4 +16,6 @@ export const s3Settings = {
   s3SecretKey: secretSetting('STRATA_S3_SECRET_KEY', z.string(), ''),
   /** PEM of the authority that signed the store's certificate, where the system does not know it. */
   s3CaFile: setting('STRATA_S3_CA_FILE', values.text, ''),
+  /** How long a request is tried again while the store is away or busy, before it is UNAVAILABLE. */
+  s3PatienceMs: setting('STRATA_S3_PATIENCE_MS', values.milliseconds, '60000'),
 };

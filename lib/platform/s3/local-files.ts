@@ -1,0 +1,75 @@
+// Objects as files of this machine, for what can only read files. They lie in a folder of this process's own below the folder for
+// temporary files, and go with their loan; what a killed process left goes when the next one starts.
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { isAlive, thisProcess } from '../embedded/process-identity.ts';
+import { AppError } from '../errors.ts';
+import type { Connection } from './connection.ts';
+import { readObject } from './read-object.ts';
+
+const folderPattern = /^strata-objects-(\d+)_([^_]+)_/;
+
+export interface LocalFiles {
+  with<T>(key: string, use: (path: string) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export async function openLocalFiles(connection: Connection): Promise<LocalFiles> {
+  await removeLeftovers(tmpdir());
+  const { pid, startedAt } = thisProcess();
+  const folder = join(tmpdir(), `strata-objects-${pid}_${startedAt}_${randomUUID()}`);
+  return {
+    async with(key, use) {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      const path = join(folder, randomUUID());
+      try {
+        await downloadObject(connection, key, path);
+        return await use(path);
+      } finally {
+        await rm(path, { force: true });
+      }
+    },
+    close: () => rm(folder, { recursive: true, force: true }),
+  };
+}
+
+async function removeLeftovers(parent: string): Promise<void> {
+  for (const name of await readdir(parent)) {
+    const [, pid, startedAt = ''] = folderPattern.exec(name) ?? [];
+    if (!pid || isAlive({ pid: Number(pid), startedAt })) continue;
+    // Another user's, perhaps: then it is that user's to remove.
+    await rm(join(parent, name), { recursive: true, force: true }).catch(() => undefined);
+  }
+}
+
+/** Writes the object beside `path` and moves it there when it is whole. */
+export async function downloadObject(
+  connection: Connection,
+  key: string,
+  path: string,
+  { signal }: { signal?: AbortSignal | undefined } = {},
+): Promise<void> {
+  const partial = `${path}.${randomUUID()}.partial`;
+  try {
+    const { chunks } = await readObject(connection, key, { signal });
+    await writeChunks(partial, chunks);
+    await rename(partial, path);
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw diskFull(error, path) ?? error;
+  }
+}
+
+async function writeChunks(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  await using file = await open(path, 'wx', 0o600);
+  for await (const chunk of chunks) await file.appendFile(chunk);
+}
+
+function diskFull(error: unknown, path: string): AppError | undefined {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code !== 'ENOSPC' && code !== 'EDQUOT') return undefined;
+  const message = `no space left in ${dirname(path)} for an object of the store; free some or set TMPDIR to a larger disk`;
+  return new AppError('RESOURCE_EXHAUSTED', message, { cause: error });
+}
