@@ -59,6 +59,8 @@ export interface EventBus {
   subscribe(options: SubscribeOptions): Promise<Subscription>;
   /** Newest first. */
   deadLetters(options?: { durable?: string; limit?: number }): Promise<DeadLetter[]>;
+  /** How many events a durable name has still to handle; absent where the broker does not say. */
+  waiting?(durable: string): Promise<number>;
   /** Delivers a dead letter anew (at least to the durable that failed) and removes it. NOT_FOUND for an unknown id. */
   replay(deadLetterId: string): Promise<void>;
   close(): Promise<void>;

@@ -1,6 +1,7 @@
 // Structured logs: one JSON object a line on standard error (standard output belongs to results).
 import { renameSync, statSync } from 'node:fs';
 import { type DestinationStream, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino';
+import { spanFields } from './telemetry/tracing.ts';
 
 export type Logger = PinoLogger;
 
@@ -11,7 +12,7 @@ export interface LogOptions {
   destination?: DestinationStream;
 }
 
-/** `log.info({ step }, 'checkpoint saved')`; `log.child({ run: id })` puts the run's id on every line. */
+/** `log.info({ step }, 'checkpoint saved')`; `log.child({ run: id })` puts the run's id on every line. Within a span, its trace stands there too. */
 export const createLogger = ({ service, level = 'info', destination = pino.destination(2) }: LogOptions): Logger =>
   pino(
     {
@@ -20,6 +21,7 @@ export const createLogger = ({ service, level = 'info', destination = pino.desti
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       errorKey: 'error',
+      mixin: spanFields,
     },
     destination,
   );

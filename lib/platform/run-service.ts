@@ -6,12 +6,38 @@ import { type Connect, createConnect } from './grpc-client.ts';
 import { createLogger, type Logger } from './log.ts';
 import { openPlatform, type Platform } from './platform.ts';
 import type { PlatformConfig } from './settings.ts';
+import { observeEvents } from './telemetry/observe-events.ts';
+import { traceJobs } from './telemetry/trace-jobs.ts';
+import { noTelemetry, openTelemetry, type ServiceTelemetry } from './telemetry.ts';
 
-export interface ServiceContext {
+export interface ServiceContext extends ServiceTelemetry {
   platform: Platform;
   log: Logger;
   /** To other services. */
   connect: Connect;
+}
+
+export interface ContextOptions {
+  name: ServiceName;
+  config: PlatformConfig;
+  platform: Platform;
+  log: Logger;
+  telemetry?: ServiceTelemetry;
+}
+
+/** What a service is started with: traces and metrics go with everything that leaves it. */
+export function createContext(options: ContextOptions): ServiceContext {
+  const { name, config, platform, log, telemetry = noTelemetry(name) } = options;
+  return {
+    ...telemetry,
+    log,
+    connect: createConnect(config, { log, ...telemetry }),
+    platform: {
+      ...platform,
+      events: observeEvents(platform.events, telemetry),
+      jobs: traceJobs(platform.jobs, telemetry),
+    },
+  };
 }
 
 export interface RunningService {
@@ -33,7 +59,7 @@ export interface RunServiceOptions<C> {
 }
 
 /** Runs one service as this process until SIGTERM or SIGINT. Exit 2: configuration; 1: it could not start. */
-export async function runService<C extends PlatformConfig>({
+export async function runService<C extends PlatformConfig & { bind: string }>({
   name,
   loadConfig,
   start,
@@ -42,12 +68,17 @@ export async function runService<C extends PlatformConfig>({
   const log = createLogger({ service: name, level: config.logLevel });
   log.info({ config }, 'effective configuration');
   try {
+    const telemetry = await openTelemetry(config, { bind: config.bind, log });
     const platform = await openPlatform(config, { log });
-    const service = await start(config, { platform, log, connect: createConnect(config, { log }) });
-    log.info({ address: service.address }, 'serving');
+    const context = createContext({ name, config, platform, log, telemetry: telemetry.of(name) });
+    const service = await start(config, context);
+    telemetry.readyWith(service.ready);
+    log.info({ address: service.address, metrics: telemetry.address }, 'serving');
     log.info({ signal: await nextSignal() }, 'stopping');
+    telemetry.setReady(false);
     await service.stop();
     await platform.close();
+    await telemetry.close();
     log.info('stopped');
   } catch (error) {
     log.fatal({ error }, fromUnknown(error).message);

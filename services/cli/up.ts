@@ -5,11 +5,16 @@ import { type ServiceName, serviceNames } from '#lib/contracts/services.ts';
 import type { Environment } from '#lib/platform/config.ts';
 import { type HomeLock, lockHome, readHolder } from '#lib/platform/embedded/home-lock.ts';
 import { AppError, fromUnknown } from '#lib/platform/errors.ts';
-import { createConnect } from '#lib/platform/grpc-client.ts';
 import { createLogger, openLogFile } from '#lib/platform/log.ts';
 import { openPlatform, type Platform } from '#lib/platform/platform.ts';
-import type { RunningService, ServiceContext, StartService } from '#lib/platform/run-service.ts';
+import {
+  createContext,
+  type RunningService,
+  type ServiceContext,
+  type StartService,
+} from '#lib/platform/run-service.ts';
 import { type PlatformConfig, variableOf } from '#lib/platform/settings.ts';
+import { openTelemetry, type Telemetry } from '#lib/platform/telemetry.ts';
 
 export type Addresses = Readonly<Record<ServiceName, string>>;
 
@@ -84,12 +89,12 @@ export async function startAll(
   const lock = lockHome(config.home);
   const running = new Map<ServiceName, RunningService>();
   let platform: Platform | undefined;
+  let telemetry: Telemetry | undefined;
   try {
     const destination = openLogFile(join(config.home, 'services.log'));
-    platform = await openPlatform(config, {
-      log: createLogger({ service: 'platform', level: config.logLevel, destination }),
-    });
-    const connect = createConnect(config);
+    const platformLog = createLogger({ service: 'platform', level: config.logLevel, destination });
+    telemetry = await openTelemetry(config, { bind: '127.0.0.1', log: platformLog });
+    platform = await openPlatform(config, { log: platformLog });
     const env = {
       ...config.jobEnvironment.reveal(),
       STRATA_HOME: config.home,
@@ -97,11 +102,13 @@ export async function startAll(
     };
     for (const name of startOrder) {
       const log = createLogger({ service: name, level: config.logLevel, destination });
-      running.set(name, await starters[name](env, { platform, log, connect }).catch(because(name)));
+      const context = createContext({ name, config, platform, log, telemetry: telemetry.of(name) });
+      running.set(name, await starters[name](env, context).catch(because(name)));
     }
     for (const [name, { ready }] of running) await ready?.catch(because(name));
+    telemetry.setReady(true);
   } catch (error) {
-    await stopAll(running, platform, lock);
+    await stopAll({ running, platform, telemetry, lock });
     throw error;
   }
   const addresses = Object.fromEntries([...running].map(([name, { address }]) => [name, address])) as Addresses;
@@ -110,7 +117,7 @@ export async function startAll(
   return {
     addresses,
     stop: () => {
-      stopping ??= stopAll(running, platform, lock);
+      stopping ??= stopAll({ running, platform, telemetry, lock });
       return stopping;
     },
   };
@@ -122,16 +129,21 @@ export async function findRunning(home: string): Promise<Addresses | undefined> 
   return serviceNames.every((name) => addresses[name]) ? (addresses as Addresses) : undefined;
 }
 
-async function stopAll(
-  running: Map<ServiceName, RunningService>,
-  platform: Platform | undefined,
-  lock: HomeLock,
-): Promise<void> {
+interface Started {
+  running: Map<ServiceName, RunningService>;
+  platform: Platform | undefined;
+  telemetry: Telemetry | undefined;
+  lock: HomeLock;
+}
+
+async function stopAll({ running, platform, telemetry, lock }: Started): Promise<void> {
+  telemetry?.setReady(false);
   const inOrder = startOrder.toReversed();
   for (const name of inOrder.filter((name) => !neededByJobs.includes(name))) await running.get(name)?.stop();
   await platform?.jobs.close();
   for (const name of inOrder.filter((name) => neededByJobs.includes(name))) await running.get(name)?.stop();
   await platform?.close();
+  await telemetry?.close();
   lock.release();
 }
 

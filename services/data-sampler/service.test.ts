@@ -30,6 +30,7 @@ import { createLogger } from '#lib/platform/log.ts';
 import { openArtifact, writeArtifact } from '#lib/platform/manifest.ts';
 import { openPlatform, type Platform } from '#lib/platform/platform.ts';
 import type { RunningService } from '#lib/platform/run-service.ts';
+import { noTelemetry } from '#lib/platform/telemetry.ts';
 import { defaultSpecialTokens } from '#lib/text/default-roles.ts';
 import { createGpt2Tokenizer } from '#lib/text/gpt2.ts';
 import { writeTokenizerFiles } from '#lib/text/tokenizer-files.ts';
@@ -59,7 +60,7 @@ const environment = () => ({
 });
 
 const startService = async (): Promise<void> => {
-  service = await start(loadConfig(environment()), { platform, log, connect });
+  service = await start(loadConfig(environment()), { platform, log, connect, ...noTelemetry() });
   connection = connect(DataSamplerServiceDefinition, service.address);
   client = connection.client;
 };

@@ -25,6 +25,7 @@ import { createLogger } from '#lib/platform/log.ts';
 import { openArtifact, writeArtifact } from '#lib/platform/manifest.ts';
 import { openPlatform, type Platform } from '#lib/platform/platform.ts';
 import type { RunningService } from '#lib/platform/run-service.ts';
+import { noTelemetry } from '#lib/platform/telemetry.ts';
 import { createGpt2Tokenizer } from '#lib/text/gpt2.ts';
 import { readTokenizerFiles, writeTokenizerFiles } from '#lib/text/tokenizer-files.ts';
 import { loadConfig } from './config.ts';
@@ -65,7 +66,7 @@ beforeAll(async () => {
     STRATA_WEIGHT_LOADER_ADDRESS: models.address,
   });
   platform = await openPlatform(config);
-  service = await start(config, { platform, log, connect });
+  service = await start(config, { platform, log, connect, ...noTelemetry() });
   connection = connect(TokenizerServiceDefinition, service.address);
 });
 

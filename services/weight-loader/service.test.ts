@@ -20,6 +20,7 @@ import { createLogger } from '#lib/platform/log.ts';
 import { openArtifact, readManifest, writeArtifact } from '#lib/platform/manifest.ts';
 import { openPlatform, type Platform } from '#lib/platform/platform.ts';
 import type { RunningService } from '#lib/platform/run-service.ts';
+import { noTelemetry } from '#lib/platform/telemetry.ts';
 import { loadConfig } from './config.ts';
 import { start } from './main.ts';
 import { chatTemplate, gpt2Files, llamaGguf, type ModelFiles } from './models.fixture.ts';
@@ -36,7 +37,7 @@ const config = () => loadConfig({ STRATA_HOME: home, STRATA_WEIGHT_LOADER_PORT: 
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'strata-weight-loader-'));
   platform = await openPlatform(config());
-  service = await start(config(), { platform, log, connect });
+  service = await start(config(), { platform, log, connect, ...noTelemetry() });
   connection = connect(WeightLoaderServiceDefinition, service.address);
   await platform.events.subscribe({
     durable: 'test',
@@ -274,7 +275,7 @@ test('a version whose service was killed after its manifest is completed by the 
 });
 
 test('what a crash left untold is told at the next start', async () => {
-  const second = await start(config(), { platform, log, connect });
+  const second = await start(config(), { platform, log, connect, ...noTelemetry() });
   await second.stop();
   await eventually(() => expect(events.filter(({ id }) => id === 'model.registered/killed/v1')).toHaveLength(1));
 });

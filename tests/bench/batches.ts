@@ -13,6 +13,7 @@ import {
 import { connect } from '#lib/platform/grpc-client.ts';
 import { createLogger } from '#lib/platform/log.ts';
 import { openPlatform } from '#lib/platform/platform.ts';
+import { noTelemetry } from '#lib/platform/telemetry.ts';
 import { loadConfig } from '../../services/data-sampler/config.ts';
 import { start } from '../../services/data-sampler/main.ts';
 
@@ -78,7 +79,12 @@ async function* uploadOf(text: string) {
 async function measure(home: string): Promise<void> {
   const config = loadConfig({ STRATA_HOME: home, STRATA_DATA_SAMPLER_PORT: '0', STRATA_DRAIN_MS: '100' });
   const platform = await openPlatform(config);
-  const service = await start(config, { platform, log: createLogger({ service: 'bench', level: 'error' }), connect });
+  const service = await start(config, {
+    platform,
+    log: createLogger({ service: 'bench', level: 'error' }),
+    connect,
+    ...noTelemetry(),
+  });
   const { client, close } = connect(DataSamplerServiceDefinition, service.address);
   const files = globSync('node_modules/**/*.md', { cwd: root }).sort().slice(0, 300);
   const text = files.map((file) => readFileSync(join(root, file), 'utf8').toWellFormed()).join('\n\0');

@@ -4,11 +4,12 @@ import { DataSamplerServiceDefinition } from '#lib/contracts/gen/strata/data_sam
 import { TokenizerServiceDefinition } from '#lib/contracts/gen/strata/tokenizer/v1/tokenizer.ts';
 import { TrainerServiceDefinition } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
 import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
+import type { ServiceName } from '#lib/contracts/services.ts';
 import { type Environment, readConfig } from '#lib/platform/config.ts';
 import { connect } from '#lib/platform/grpc-client.ts';
 import { createLogger, openLogFile } from '#lib/platform/log.ts';
 import { openPlatform } from '#lib/platform/platform.ts';
-import type { RunningService } from '#lib/platform/run-service.ts';
+import { createContext, type RunningService } from '#lib/platform/run-service.ts';
 import { platformSettings } from '#lib/platform/settings.ts';
 import { loadConfig as loadDataSampler } from '../../services/data-sampler/config.ts';
 import { start as startDataSampler } from '../../services/data-sampler/main.ts';
@@ -24,9 +25,11 @@ export type TrainingServices = Awaited<ReturnType<typeof startTrainingServices>>
 /** Starts them on `home`; whatever else stands in `extra` is environment. Logs go to `home`/services.log. */
 export async function startTrainingServices(home: string, extra: Environment = {}) {
   const base: Environment = { ...process.env, STRATA_HOME: home, STRATA_DRAIN_MS: '200', ...extra };
-  const platform = await openPlatform(readConfig(platformSettings, base));
+  const config = readConfig(platformSettings, base);
+  const platform = await openPlatform(config);
   const destination = openLogFile(join(home, 'services.log'));
-  const contextOf = (service: string) => ({ platform, log: createLogger({ service, destination }), connect });
+  const contextOf = (name: ServiceName) =>
+    createContext({ name, config, platform, log: createLogger({ service: name, destination }) });
   const env = (...services: Record<string, RunningService>[]): Environment => ({
     ...base,
     ...Object.fromEntries(

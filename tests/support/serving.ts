@@ -8,10 +8,12 @@ import {
   type ModelVersion,
   WeightLoaderServiceDefinition,
 } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
+import type { ServiceName } from '#lib/contracts/services.ts';
 import { type Environment, readConfig } from '#lib/platform/config.ts';
 import { connect } from '#lib/platform/grpc-client.ts';
 import { createLogger, openLogFile } from '#lib/platform/log.ts';
 import { openPlatform } from '#lib/platform/platform.ts';
+import { createContext } from '#lib/platform/run-service.ts';
 import { platformSettings } from '#lib/platform/settings.ts';
 import { loadConfig as loadEvaluator } from '../../services/evaluator/config.ts';
 import { start as startEvaluator } from '../../services/evaluator/main.ts';
@@ -36,9 +38,11 @@ export async function startServing(home: string, extra: Environment = {}) {
     ...free,
     ...extra,
   };
-  const platform = await openPlatform(readConfig(platformSettings, env));
+  const config = readConfig(platformSettings, env);
+  const platform = await openPlatform(config);
   const destination = openLogFile(join(home, 'services.log'));
-  const contextOf = (service: string) => ({ platform, log: createLogger({ service, destination }), connect });
+  const contextOf = (name: ServiceName) =>
+    createContext({ name, config, platform, log: createLogger({ service: name, destination }) });
 
   const weightLoader = await startWeightLoader(loadWeightLoader(env), contextOf('weight-loader'));
   env.STRATA_WEIGHT_LOADER_ADDRESS = weightLoader.address;

@@ -65,6 +65,7 @@ export function createEventBus(
       return subscription;
     },
     deadLetters: async ({ durable, limit = 100 } = {}) => store.deadLetters(durable, limit),
+    waiting: async (durable) => store.waiting(durable),
     async replay(id) {
       if (!store.replay(id, Date.now())) throw notFound('dead letter', id);
     },
