@@ -1,16 +1,68 @@
-// The gateway: HTTP in, gRPC out.
+// The gateway: HTTP in, gRPC out; and gRPC in, for those who work with the platform from outside.
+import type { FastifyInstance } from 'fastify';
+import { EvaluatorServiceDefinition } from '#lib/contracts/gen/strata/evaluator/v1/evaluator.ts';
 import { InferenceServiceDefinition } from '#lib/contracts/gen/strata/inference/v1/inference.ts';
+import { OrchestratorServiceDefinition } from '#lib/contracts/gen/strata/orchestrator/v1/orchestrator.ts';
+import { TrainerServiceDefinition } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
 import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
 import { AppError } from '#lib/platform/errors.ts';
+import type { Connect } from '#lib/platform/grpc-client.ts';
 import { runService, type StartService } from '#lib/platform/run-service.ts';
+import { openDoor } from './auth/open-door.ts';
 import { type GatewayConfig, loadConfig } from './config.ts';
+import { type EdgeWiring, startEdge } from './edge/start-edge.ts';
 import { createGateway } from './service.ts';
 
-export const start: StartService<GatewayConfig> = async (config, { log, connect }) => {
-  const inference = connect(InferenceServiceDefinition, config.inferenceAddress);
-  const weightLoader = connect(WeightLoaderServiceDefinition, config.weightLoaderAddress);
-  const app = createGateway({ ...config, log, inference: inference.client, weightLoader: weightLoader.client });
-  const { bind, port, drainMs } = config;
+/** Says beside the address of HTTP that of the gRPC edge, where there is one. */
+export const start = (async (config, { platform, log, connect }) => {
+  const connections = openConnections(config, connect);
+  const { inference, weightLoader } = connections;
+  const door = openDoor(config, { log, events: platform.events });
+  const shared = new Set(config.sharedNames);
+  const certificateFiles = config.edgeCertFile
+    ? { STRATA_GATEWAY_TLS_CERT_FILE: config.edgeCertFile, STRATA_GATEWAY_TLS_KEY_FILE: config.edgeKeyFile }
+    : undefined;
+  const { gatekeeper } = door;
+  const app = createGateway({
+    ...config,
+    log,
+    gatekeeper,
+    shared,
+    certificateFiles,
+    inference: inference.client,
+    weightLoader: weightLoader.client,
+  });
+  const wiring: EdgeWiring = { log, gatekeeper, shared, certificateFiles, owners: clientsOf(connections) };
+  const edge = config.grpcPort === 'off' ? undefined : await startEdge(config, config.grpcPort, wiring);
+  const address = await listen(app, config);
+  return {
+    address,
+    edgeAddress: edge?.address,
+    async stop() {
+      const force = setTimeout(() => app.server.closeAllConnections(), config.drainMs);
+      await Promise.all([app.close(), edge?.stop()]);
+      clearTimeout(force);
+      await door.close();
+      await Promise.all(Object.values(connections).map((connection) => connection.close()));
+    },
+  };
+}) satisfies StartService<GatewayConfig>;
+
+const openConnections = (config: GatewayConfig, connect: Connect) => ({
+  inference: connect(InferenceServiceDefinition, config.inferenceAddress),
+  weightLoader: connect(WeightLoaderServiceDefinition, config.weightLoaderAddress),
+  trainer: connect(TrainerServiceDefinition, config.trainerAddress),
+  evaluator: connect(EvaluatorServiceDefinition, config.evaluatorAddress),
+  orchestrator: connect(OrchestratorServiceDefinition, config.orchestratorAddress),
+});
+
+const clientsOf = ({ trainer, evaluator, orchestrator }: ReturnType<typeof openConnections>) => ({
+  trainer: trainer.client,
+  evaluator: evaluator.client,
+  orchestrator: orchestrator.client,
+});
+
+async function listen(app: FastifyInstance, { bind, port }: GatewayConfig): Promise<string> {
   await app.listen({ host: bind, port }).catch((cause: NodeJS.ErrnoException) => {
     const reason = cause.code === 'EADDRINUSE' ? 'another program listens there' : cause.message;
     throw new AppError(
@@ -20,15 +72,7 @@ export const start: StartService<GatewayConfig> = async (config, { log, connect 
     );
   });
   const address = app.server.address();
-  return {
-    address: `${bind}:${typeof address === 'object' && address ? address.port : port}`,
-    async stop() {
-      const force = setTimeout(() => app.server.closeAllConnections(), drainMs);
-      await app.close();
-      clearTimeout(force);
-      await Promise.all([inference.close(), weightLoader.close()]);
-    },
-  };
-};
+  return `${bind}:${typeof address === 'object' && address ? address.port : port}`;
+}
 
 if (import.meta.main) void runService({ name: 'gateway', loadConfig, start });

@@ -1,5 +1,6 @@
-// The gateway's HTTP routes: OpenAI's API, health, and the page for people.
+// The gateway over HTTP: OpenAI's API behind the gatekeeper; health and the page for people before it.
 import { readFile } from 'node:fs/promises';
+import type { Server as TlsServer } from 'node:tls';
 import {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -9,68 +10,41 @@ import {
   LogController,
 } from 'fastify';
 import type { InferenceServiceClient } from '#lib/contracts/gen/strata/inference/v1/inference.ts';
-import type { WeightLoaderServiceClient } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
 import { AppError, fromUnknown } from '#lib/platform/errors.ts';
 import type { DeadlineOption } from '#lib/platform/grpc-client.ts';
 import type { Logger } from '#lib/platform/log.ts';
-import type { Call } from './openai/call.ts';
-import { chat, streamChat } from './openai/chat.ts';
-import { complete, streamCompletion } from './openai/completions.ts';
+import { followCertificates } from '#lib/platform/tls.ts';
 import { toOpenAiError } from './openai/errors.ts';
-import { getModel, listModels } from './openai/models.ts';
-import { chatSchema, completionSchema, parseBody } from './openai/schemas.ts';
-import { sendEvents } from './openai/sse.ts';
+import { addOpenAiRoutes, type OpenAiDependencies, signalOf } from './openai/routes.ts';
 
-export interface GatewayDependencies {
+export interface GatewayDependencies extends OpenAiDependencies {
   inference: Pick<InferenceServiceClient<DeadlineOption>, 'generate' | 'chat' | 'score' | 'listLoadedModels'>;
-  weightLoader: Pick<WeightLoaderServiceClient, 'listModels' | 'getModel'>;
   log: Logger;
   maxBodyBytes: number;
-  requestTimeoutMs: number;
+  /** Setting -> path of certificate and key: HTTPS. Absent: HTTP. */
+  certificateFiles?: Record<string, string> | undefined;
 }
 
 export function createGateway(dependencies: GatewayDependencies): FastifyInstance {
-  const { inference, weightLoader, log, maxBodyBytes, requestTimeoutMs } = dependencies;
-  const app = fastify({
-    loggerInstance: log as FastifyBaseLogger,
-    logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: maxBodyBytes,
-  });
-
-  const callOf = (reply: FastifyReply): Call => ({
-    inference,
-    options: { signal: signalOf(reply), deadlineMs: requestTimeoutMs },
-    created: Math.floor(Date.now() / 1000),
-  });
-
+  const { inference, log } = dependencies;
+  const app = createApp(dependencies);
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     const isRequest = error.statusCode !== undefined && error.statusCode < 500;
-    const known = isRequest ? new AppError('INVALID_ARGUMENT', error.message) : error;
+    const known = isRequest ? new AppError('INVALID_ARGUMENT', error.message) : fromUnknown(error);
     const { status, body } = toOpenAiError(known);
     if (status >= 500) request.log.error({ error, url: request.url }, 'request failed');
+    if (status === 401) reply.header('www-authenticate', 'Bearer');
+    if (known.details.retryAfterSeconds) reply.header('retry-after', String(known.details.retryAfterSeconds));
     return reply.status(isRequest ? (error.statusCode ?? status) : status).send(body);
   });
   app.setNotFoundHandler((request, reply) => notFound(request, reply));
-
-  app.post('/v1/completions', async (request, reply) => {
-    const body = parseBody(completionSchema, request.body);
-    const call = callOf(reply);
-    return body.stream ? sendEvents(reply, streamCompletion(body, call)) : complete(body, call);
-  });
-  app.post('/v1/chat/completions', async (request, reply) => {
-    const body = parseBody(chatSchema, request.body);
-    const call = callOf(reply);
-    return body.stream ? sendEvents(reply, streamChat(body, call)) : chat(body, call);
-  });
-  app.get('/v1/models', async (_, reply) => listModels(weightLoader, signalOf(reply)));
-  app.get<{ Params: { id: string } }>('/v1/models/:id', async ({ params }, reply) =>
-    getModel(weightLoader, params.id, signalOf(reply)),
-  );
+  app.register(async (api) => addOpenAiRoutes(api, dependencies));
 
   app.get('/healthz', async () => ({ status: 'ok' }));
   app.get('/readyz', async (_, reply) => {
     const options = { signal: signalOf(reply), deadlineMs: 2000 };
     await inference.listLoadedModels({}, options).catch((cause) => {
+      log.debug({ error: cause }, 'not ready');
       throw new AppError('UNAVAILABLE', `not ready: ${fromUnknown(cause).message}`, { cause });
     });
     return { status: 'ready' };
@@ -82,13 +56,19 @@ export function createGateway(dependencies: GatewayDependencies): FastifyInstanc
   return app;
 }
 
-/** Aborts when the client leaves before it has its answer. */
-function signalOf({ raw }: FastifyReply): AbortSignal {
-  const gone = new AbortController();
-  raw.once('close', () => {
-    if (!raw.writableFinished) gone.abort();
-  });
-  return gone.signal;
+function createApp({ log, maxBodyBytes, certificateFiles: files }: GatewayDependencies): FastifyInstance {
+  const options = {
+    loggerInstance: log as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: maxBodyBytes,
+  };
+  if (!files) return fastify(options);
+  const onChange = (certificates: { cert: Buffer; key: Buffer }) =>
+    (app.server as unknown as TlsServer).setSecureContext(certificates);
+  const { current, stop } = followCertificates({ files, log, onChange });
+  const app = fastify({ ...options, https: { cert: current.cert, key: current.key } }) as unknown as FastifyInstance;
+  app.addHook('onClose', async () => stop());
+  return app;
 }
 
 /** The page is one file: nothing else may be loaded by it or frame it. */

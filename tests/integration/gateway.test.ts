@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import OpenAI from 'openai';
 import { createLogger } from '#lib/platform/log.ts';
+import { openDoor } from '../../services/gateway/auth/open-door.ts';
+import { loadConfig as loadGateway } from '../../services/gateway/config.ts';
 import { createGateway } from '../../services/gateway/service.ts';
 import { importModel, type ServingServices, startServing, untilLoaded } from '../support/serving.ts';
 import { tinyModel } from '../support/tiny-models.ts';
@@ -246,8 +248,10 @@ test('a client that leaves before its answer is whole frees the model as well', 
 
 test('an answer that takes too long is a time-out, before and within a stream', async () => {
   const log = createLogger({ service: 'gateway', level: 'silent' });
-  const { inference, weightLoader } = services;
-  const app = createGateway({ inference, weightLoader, log, maxBodyBytes: 1e6, requestTimeoutMs: 300 });
+  const { inference, weightLoader, platform } = services;
+  const { gatekeeper } = openDoor(loadGateway({}), { log, events: platform.events });
+  const limits = { maxBodyBytes: 1e6, requestTimeoutMs: 300 };
+  const app = createGateway({ inference, weightLoader, log, gatekeeper, shared: new Set(), ...limits });
   await app.listen({ port: 0, host: '127.0.0.1' });
   const { port } = app.server.address() as { port: number };
   const impatient = new OpenAI({ baseURL: `http://127.0.0.1:${port}/v1`, apiKey: 'unused', maxRetries: 0 });

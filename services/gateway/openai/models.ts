@@ -5,6 +5,7 @@ import type {
   WeightLoaderServiceClient,
 } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
 import { notFound } from '#lib/platform/errors.ts';
+import type { Sees } from '../edge/rule.ts';
 import { toModelRef } from './sampling.ts';
 
 type Registry = Pick<WeightLoaderServiceClient, 'listModels' | 'getModel'>;
@@ -24,9 +25,11 @@ function servedOf({ versions, aliases }: Model): ModelVersion | undefined {
   return versions.find(({ ref }) => ref?.version === production) ?? versions.at(-1);
 }
 
-export async function listModels(registry: Registry, signal: AbortSignal) {
+/** `sees`: of a tenant; without it everything is listed. */
+export async function listModels(registry: Registry, signal: AbortSignal, sees?: Sees) {
   const { models } = await registry.listModels({}, { signal });
-  const data = models.flatMap((model) => {
+  const visible = sees ? models.filter(({ name }) => sees.name(name)) : models;
+  const data = visible.flatMap((model) => {
     const served = servedOf(model);
     return served ? [toCard(model.name, served)] : [];
   });

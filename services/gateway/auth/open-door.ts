@@ -1,0 +1,57 @@
+// Everything that stands between the outside and the services, of the configuration.
+import type { EventBus } from '#lib/platform/event-bus.ts';
+import type { Logger } from '#lib/platform/log.ts';
+import { createAudit } from './audit.ts';
+import { type AuthConfig, createAuthenticator } from './authenticate.ts';
+import { createGatekeeper, type Gatekeeper } from './gatekeeper.ts';
+import { createLimiter } from './limiter.ts';
+
+export interface DoorConfig extends AuthConfig {
+  readonly bind: string;
+  /** 0: none. */
+  readonly requestsPerMinute: number;
+  readonly tokensPerMinute: number;
+  readonly concurrent: number;
+}
+
+export interface DoorOptions {
+  log: Logger;
+  events: Pick<EventBus, 'publish'>;
+  /** How often files are looked at. Default 10 s. */
+  everyMs?: number;
+}
+
+export interface Door {
+  readonly gatekeeper: Gatekeeper;
+  /** Waits for audit events that are on their way. */
+  close(): Promise<void>;
+}
+
+const loopback = ['127.0.0.1', '::1', 'localhost'];
+
+/** @throws {ConfigError} where keys cannot be read */
+export function openDoor(config: DoorConfig, { log, events, everyMs }: DoorOptions): Door {
+  const { authenticate, isOpen, stop } = createAuthenticator(config, { log, everyMs });
+  if (isOpen && !loopback.includes(config.bind)) {
+    const settings = 'STRATA_GATEWAY_KEYS_FILE or STRATA_GATEWAY_JWT_ISSUER';
+    log.warn(
+      { bind: config.bind },
+      `the gateway is open to everybody who reaches it: set ${settings} (docs/security.md)`,
+    );
+  }
+  const { requestsPerMinute, tokensPerMinute, concurrent } = config;
+  const defaults = {
+    ...(requestsPerMinute && { requestsPerMinute }),
+    ...(tokensPerMinute && { tokensPerMinute }),
+    ...(concurrent && { concurrent }),
+  };
+  const audit = createAudit({ log, events });
+  const limiter = createLimiter({ defaults, now: () => performance.now() });
+  return {
+    gatekeeper: createGatekeeper({ authenticate, limiter, audit }),
+    async close() {
+      stop();
+      await audit.flush();
+    },
+  };
+}

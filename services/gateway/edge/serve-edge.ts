@@ -1,0 +1,162 @@
+// The gRPC edge: every RPC of every service on one port, for callers with a key or a token.
+
+import type { ChannelCredentials } from '@grpc/grpc-js';
+import {
+  Client,
+  Server,
+  type ServerCredentials,
+  type ServiceDefinition,
+  type StatusObject,
+  status as statusCodes,
+} from '@grpc/grpc-js';
+import { AppError, fromUnknown } from '#lib/platform/errors.ts';
+import { channelOptions } from '#lib/platform/grpc-client.ts';
+import { serverChannelOptions } from '#lib/platform/grpc-server.ts';
+import type { Logger } from '#lib/platform/log.ts';
+import type { Gatekeeper, Visit } from '../auth/gatekeeper.ts';
+import type { EdgeService } from './definitions.ts';
+import { type IncomingCall, relay } from './relay.ts';
+import { decode, encode, type Rpc, rpcs } from './rpcs.ts';
+import { toError, toStatus } from './status.ts';
+import { admit, createSees, type IsMine, resourceOf } from './tenancy.ts';
+
+export interface EdgeOptions {
+  bind: string;
+  port: number;
+  credentials: ServerCredentials;
+  addresses: Readonly<Record<EdgeService, string>>;
+  /** Towards the services. */
+  upstreamCredentials: ChannelCredentials;
+  gatekeeper: Gatekeeper;
+  isMine: IsMine;
+  shared: ReadonlySet<string>;
+  log: Logger;
+  drainMs: number;
+  maxConnectionAgeMs: number;
+}
+
+export interface Edge {
+  readonly address: string;
+  stop(): Promise<void>;
+}
+
+/** @throws {AppError} UNAVAILABLE where it cannot listen */
+export async function serveEdge(options: EdgeOptions): Promise<Edge> {
+  const { bind, port, credentials, addresses, upstreamCredentials, drainMs } = options;
+  const server = new Server(serverChannelOptions(options));
+  const clients = new Map<EdgeService, Client>();
+  const clientOf = (service: EdgeService): Client => {
+    const client = clients.get(service) ?? new Client(addresses[service], upstreamCredentials, channelOptions);
+    clients.set(service, client);
+    return client;
+  };
+  for (const rpc of rpcs) {
+    const handle = (call: IncomingCall): void =>
+      void serveCall(rpc, call, { ...options, client: clientOf(rpc.service) });
+    server.addService(bytesOnly(rpc), { call: handle });
+  }
+  const bound = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(`${bind}:${port}`, credentials, (error, actual) => (error ? reject(error) : resolve(actual)));
+  }).catch((cause: Error) => {
+    const reason = cause.message.includes('EADDRINUSE') ? 'another program listens there' : cause.message;
+    throw new AppError(
+      'UNAVAILABLE',
+      `cannot listen on ${bind}:${port}: ${reason}; set STRATA_GATEWAY_GRPC_PORT to another port`,
+      { cause },
+    );
+  });
+  return {
+    address: `${bind}:${bound}`,
+    async stop() {
+      const force = setTimeout(() => server.forceShutdown(), drainMs);
+      await new Promise((resolve) => server.tryShutdown(resolve));
+      clearTimeout(force);
+      for (const client of clients.values()) client.close();
+    },
+  };
+}
+
+const asIs = (bytes: Buffer): Buffer => bytes;
+
+const bytesOnly = ({ name }: Rpc): ServiceDefinition => ({
+  call: {
+    path: `/${name}`,
+    requestStream: true,
+    responseStream: true,
+    requestSerialize: asIs,
+    requestDeserialize: asIs,
+    responseSerialize: asIs,
+    responseDeserialize: asIs,
+  },
+});
+
+async function serveCall(rpc: Rpc, call: IncomingCall, options: EdgeOptions & { client: Client }): Promise<void> {
+  const { gatekeeper, log } = options;
+  let visit: Visit | undefined;
+  try {
+    visit = await gatekeeper({
+      authorization: call.metadata.get('authorization')[0]?.toString(),
+      scope: rpc.rule.scope,
+      action: rpc.name,
+      address: call.getPeer(),
+    });
+    const status = explain(rpc, await relayFor(rpc, call, { ...options, visit }), log);
+    visit.end(toError(status));
+    if (status.code === statusCodes.OK) call.end(status.metadata);
+    else call.emit('error', status);
+  } catch (error) {
+    visit?.end(error);
+    const status = toStatus(error);
+    if (fromUnknown(error).code === 'INTERNAL') log.error({ error, method: rpc.name }, 'edge');
+    if (!call.cancelled) call.emit('error', status);
+  }
+}
+
+/** Where services are is nobody's business outside. */
+function explain({ service, name }: Rpc, status: StatusObject, log: Logger): StatusObject {
+  if (status.code !== statusCodes.UNAVAILABLE || !/connect|ECONN|name resolution/i.test(status.details)) return status;
+  log.warn({ method: name, reason: status.details }, 'a service cannot be reached');
+  return { ...status, details: `${service} cannot be reached just now: try again` };
+}
+
+/** Bytes go through as they are, unless somebody has to look inside; then what was looked at is what goes on. */
+function relayFor(rpc: Rpc, call: IncomingCall, options: EdgeOptions & { client: Client; visit: Visit }) {
+  const { visit, client, isMine, shared } = options;
+  const { tenant } = visit.principal;
+  const { rule, method } = rpc;
+  const sees = tenant === undefined ? undefined : createSees(tenant, shared);
+  const gone = new AbortController();
+  call.once('cancelled', () => gone.abort());
+
+  let isFirst = true;
+  const onRequest = async (bytes: Buffer): Promise<Buffer> => {
+    const wantsResource = isFirst && rule.scope !== 'inference';
+    isFirst = false;
+    if (!sees && !wantsResource) return bytes;
+    const request = decodeRequest(rpc, bytes);
+    visit.resource ||= resourceOf(rule, request);
+    if (tenant === undefined || !sees) return bytes;
+    const admitted = await admit(rule, request, { tenant, sees, isMine, signal: gone.signal }).catch((error) => {
+      visit.isRefused = true;
+      throw error;
+    });
+    return encode(method.requestType, admitted);
+  };
+  const onResponse = (bytes: Buffer): Buffer => {
+    const { shows, tokens } = rule;
+    const counts = tokens && visit.lease.countsTokens;
+    if (!counts && !(sees && shows)) return bytes;
+    const response = decode(method.responseType, bytes);
+    if (counts) visit.lease.spend(tokens(response));
+    return sees && shows ? encode(method.responseType, shows(response, sees)) : bytes;
+  };
+  return relay({ call, client, path: `/${rpc.name}`, onRequest, onResponse });
+}
+
+function decodeRequest({ method, name }: Rpc, bytes: Buffer): object {
+  try {
+    return decode(method.requestType, bytes);
+  } catch (cause) {
+    throw new AppError('INVALID_ARGUMENT', `this is no request of ${name}`, { cause });
+  }
+}

@@ -1,0 +1,97 @@
+// Scale from zero: a request that finds inference away is held, the wish for it written down, and the request sent once inference is there.
+import { setTimeout as delay } from 'node:timers/promises';
+import type { InferenceServiceClient } from '#lib/contracts/gen/strata/inference/v1/inference.ts';
+import { type Activity, keys } from '#lib/contracts/keys.ts';
+import { AppError } from '#lib/platform/errors.ts';
+import type { DeadlineOption } from '#lib/platform/grpc-client.ts';
+import { isUnreachable } from '#lib/platform/grpc-status.ts';
+import type { KeyValue } from '#lib/platform/key-value.ts';
+import type { Logger } from '#lib/platform/log.ts';
+
+export interface HoldOptions {
+  state: KeyValue;
+  log: Logger;
+  /** The longest that a request is held. */
+  holdMs: number;
+  /** Between two looks whether inference is there. */
+  pauseMs?: number;
+}
+
+export interface CallOptions extends DeadlineOption {
+  signal?: AbortSignal;
+}
+
+type Inference = Pick<InferenceServiceClient<DeadlineOption>, 'generate' | 'chat' | 'score'>;
+
+/** While requests are held the wish is written so often: the orchestrator takes an older one for that of somebody who has left. */
+const wishEveryMs = 5000;
+
+/** The client whose calls wait for inference. What has begun is never sent again: only a call without any answer is. */
+export function holdWhileAway<T extends Inference>(inference: T, options: HoldOptions): T {
+  const hold = createHold(options);
+  const { generate, chat, score } = inference;
+  return {
+    ...inference,
+    generate: (request, options) => hold.stream((rest) => generate(request, rest), options),
+    chat: (request, options) => hold.stream((rest) => chat(request, rest), options),
+    score: (request, options) => hold.unary((rest) => score(request, rest), options),
+  };
+}
+
+export function createHold({ state, log, holdMs, pauseMs = 250 }: HoldOptions) {
+  let lastWish = 0;
+
+  const wish = async (): Promise<void> => {
+    if (Date.now() - lastWish < wishEveryMs) return;
+    lastWish = Date.now();
+    const activity: Activity = { wantedAt: new Date(lastWish).toISOString() };
+    await state.put(keys.activity('inference'), activity).catch((error) => {
+      lastWish = 0;
+      log.warn({ error }, 'the wish for inference cannot be written for now');
+    });
+  };
+
+  /** Calls until somebody is there, within the caller's deadline and ours; the caller's leaving ends it at once. */
+  async function unary<T>(call: (options: CallOptions) => Promise<T>, options: CallOptions = {}): Promise<T> {
+    const { signal, deadlineMs } = options;
+    const started = performance.now();
+    for (let isHeld = false; ; isHeld = true) {
+      const waited = performance.now() - started;
+      try {
+        const answer = await call(deadlineMs === undefined ? options : { ...options, deadlineMs: deadlineMs - waited });
+        if (isHeld) log.info({ heldMs: Math.round(waited) }, 'inference is there: a held request goes on');
+        return answer;
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (!isUnreachable(error)) throw error;
+        if (deadlineMs !== undefined && waited + pauseMs >= deadlineMs) throw tooLate(deadlineMs, error);
+        if (waited >= holdMs) throw gaveUp(holdMs, error);
+      }
+      await wish();
+      await delay(pauseMs, undefined, signal ? { signal } : {});
+    }
+  }
+
+  /** The first response decides whether anybody was there. */
+  async function* stream<T>(call: (options: CallOptions) => AsyncIterable<T>, options?: CallOptions) {
+    const { iterator, first } = await unary(async (rest) => {
+      const iterator = call(rest)[Symbol.asyncIterator]();
+      return { iterator, first: await iterator.next() };
+    }, options);
+    try {
+      for (let next = first; !next.done; next = await iterator.next()) yield next.value;
+    } finally {
+      await iterator.return?.();
+    }
+  }
+
+  return { unary, stream };
+}
+
+const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`;
+
+const gaveUp = (holdMs: number, cause: unknown): AppError =>
+  new AppError('UNAVAILABLE', `inference did not start within ${seconds(holdMs)}; try again`, { cause });
+
+const tooLate = (deadlineMs: number, cause: unknown): AppError =>
+  new AppError('DEADLINE_EXCEEDED', `inference did not start within the request's ${seconds(deadlineMs)}`, { cause });
