@@ -12,16 +12,16 @@ const impatient = { STRATA_S3_PATIENCE_MS: '500' };
 describeWithMinio('S3: what goes wrong', () => {
   const { openStore, minio } = useMinio();
   const large = randomBytes(2 * partBytes + 1000);
-  const proxies: FaultyNetwork[] = [];
+  const networks: FaultyNetwork[] = [];
   afterEach(async () => {
-    for (const proxy of proxies.splice(0)) await proxy.close();
+    for (const network of networks.splice(0)) await network.close();
   });
-  const openProxy = async (): Promise<FaultyNetwork> => {
-    const proxy = await startFaultyNetwork(minio().endpoint);
-    proxies.push(proxy);
-    return proxy;
+  const openNetwork = async (): Promise<FaultyNetwork> => {
+    const network = await startFaultyNetwork(minio().endpoint);
+    networks.push(network);
+    return network;
   };
-  const through = (proxy: FaultyNetwork) => ({ env: { STRATA_S3_ENDPOINT: proxy.address } });
+  const through = (network: FaultyNetwork, env = {}) => ({ env: { ...env, STRATA_S3_ENDPOINT: network.address } });
 
   test.each([
     ['an unknown key', { STRATA_S3_ACCESS_KEY: 'nobody' }],
@@ -87,23 +87,23 @@ describeWithMinio('S3: what goes wrong', () => {
   });
 
   test('a download that is cut goes on where it was; one that is always cut fails, and gives no short object', async () => {
-    const proxy = await openProxy();
-    const store = await openStore(through(proxy));
+    const network = await openNetwork();
+    const store = await openStore(through(network, { STRATA_S3_PATIENCE_MS: '1500' }));
     await store.put('k', large);
     let cuts = 0;
-    proxy.onAnswer = (bytes, passed) => (passed > 1_000_000 && cuts++ < 3 ? undefined : bytes);
+    network.onAnswer = (bytes, passed) => (passed > 1_000_000 && cuts++ < 3 ? undefined : bytes);
     expect(sha256(await store.get('k'))).toBe(sha256(large));
     expect(cuts).toBeGreaterThanOrEqual(3);
-    proxy.onAnswer = (bytes, passed) => (passed > 400 ? undefined : bytes.subarray(0, 400));
+    network.onAnswer = (bytes, passed) => (passed > 400 ? undefined : bytes.subarray(0, 400));
     await expect(store.get('k')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   });
 
   test('an object that is replaced while a broken download waits is not mixed with the old one', async () => {
-    const proxy = await openProxy();
+    const network = await openNetwork();
     const bucket = `replaced-${randomUUID()}`;
-    const [store, other] = [await openStore({ ...through(proxy), bucket }), await openStore({ bucket })];
+    const [store, other] = [await openStore({ ...through(network), bucket }), await openStore({ bucket })];
     await store.put('k', large);
-    proxy.onAnswer = (bytes, passed) => (passed > 1_000_000 ? undefined : bytes);
+    network.onAnswer = (bytes, passed) => (passed > 1_000_000 ? undefined : bytes);
     const reading = store.getStream('k')[Symbol.asyncIterator]();
     await reading.next();
     await other.put('k', large.subarray(1));
@@ -117,20 +117,20 @@ describeWithMinio('S3: what goes wrong', () => {
   });
 
   test('an answer that is lost after ifAbsent has won is no ALREADY_EXISTS', async () => {
-    const proxy = await openProxy();
-    const store = await openStore(through(proxy));
+    const network = await openNetwork();
+    const store = await openStore(through(network));
     for (const [key, body] of [
       ['small', large.subarray(0, 1000)],
       ['large', large],
     ] as const) {
       let lost = 0;
       let isAsked = false;
-      proxy.onRequest = (bytes) => {
+      network.onRequest = (bytes) => {
         // The request that stores: a PUT of the whole, or the POST that puts parts together.
         isAsked ||= /^(PUT \S+\/small |POST \S+\?uploadId=)/.test(bytes.toString('latin1', 0, 300));
         return bytes;
       };
-      proxy.onAnswer = (bytes) => (isAsked && lost++ === 0 ? undefined : bytes);
+      network.onAnswer = (bytes) => (isAsked && lost++ === 0 ? undefined : bytes);
       expect(await store.put(key, body, { ifAbsent: true })).toMatchObject({ sha256: sha256(body) });
       expect(lost).toBeGreaterThan(1);
       await expect(store.put(key, body, { ifAbsent: true })).rejects.toMatchObject({ code: 'ALREADY_EXISTS' });
@@ -138,10 +138,10 @@ describeWithMinio('S3: what goes wrong', () => {
   });
 
   test('bytes that are damaged on their way are refused by the server and sent again', async () => {
-    const proxy = await openProxy();
-    const store = await openStore(through(proxy));
+    const network = await openNetwork();
+    const store = await openStore(through(network));
     let damaged = 0;
-    proxy.onRequest = (bytes, passed) => {
+    network.onRequest = (bytes, passed) => {
       if (passed < 500_000 || damaged++ > 0) return bytes;
       const other = Buffer.from(bytes);
       other[10] = (other[10] ?? 0) ^ 255;
@@ -149,7 +149,7 @@ describeWithMinio('S3: what goes wrong', () => {
     };
     await store.put('k', large.subarray(0, 2_000_000));
     expect(damaged).toBeGreaterThan(1);
-    proxy.onRequest = (bytes) => bytes;
+    network.onRequest = (bytes) => bytes;
     expect(sha256(await store.get('k'))).toBe(sha256(large.subarray(0, 2_000_000)));
   });
 });

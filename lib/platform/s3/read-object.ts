@@ -104,14 +104,12 @@ interface Reading extends Required<Opened> {
   options: ReadOptions;
 }
 
-/** Breaks without a byte in between that are borne. */
-const mostBreaks = 8;
-
 async function* chunksOf({ connection, options, response, sizeBytes, head }: Reading): AsyncGenerator<Uint8Array> {
   const { offset = 0, signal } = options;
   let from: IncomingMessage | undefined = response;
   let done = 0;
   let breaks = 0;
+  let brokenAt = 0;
   while (from) {
     try {
       for await (const chunk of watched(from)) {
@@ -122,8 +120,9 @@ async function* chunksOf({ connection, options, response, sizeBytes, head }: Rea
       return;
     } catch (error) {
       signal?.throwIfAborted();
-      breaks++;
-      if (!isTransient(error) || breaks > mostBreaks) throw explain(error, connection.place, head.key);
+      if (breaks++ === 0) brokenAt = Date.now();
+      const isLongBroken = Date.now() - brokenAt > connection.patienceMs;
+      if (!isTransient(error) || isLongBroken) throw explain(error, connection.place, head.key);
     }
     await delay(pauseBefore(breaks), undefined, signal && { signal });
     const rest = { offset: offset + done, length: sizeBytes - done, signal };
