@@ -9,8 +9,9 @@ import {
   createChannel,
   createClientFactory,
 } from 'nice-grpc';
-import { ClientError } from 'nice-grpc-common';
+import { ClientError, Metadata } from 'nice-grpc-common';
 import { errorDetailsClientMiddleware } from 'nice-grpc-error-details';
+import type { Secret } from './config.ts';
 import { AppError, hasCode } from './errors.ts';
 import { maxMessageBytes } from './grpc-server.ts';
 import { toAppError } from './grpc-status.ts';
@@ -32,6 +33,8 @@ export interface ConnectOptions {
   deadlineMs?: number;
   /** Default: plain. */
   credentials?: ChannelCredentials;
+  /** For the gateway's edge: goes with every call. */
+  apiKey?: Secret | undefined;
 }
 
 /**
@@ -41,7 +44,7 @@ export interface ConnectOptions {
 export function connect<S extends CompatServiceDefinition>(
   definition: S,
   address: string,
-  { deadlineMs = 30_000, credentials = ChannelCredentials.createInsecure() }: ConnectOptions = {},
+  { deadlineMs = 30_000, credentials = ChannelCredentials.createInsecure(), apiKey }: ConnectOptions = {},
 ): Connection<S> {
   const channel = createChannel(address, credentials, channelOptions);
   const client = createClientFactory()
@@ -50,6 +53,7 @@ export function connect<S extends CompatServiceDefinition>(
     .use(mapClientErrors(address))
     .use(retryWhereSafe)
     .use(withDeadline(deadlineMs))
+    .use(withApiKey(apiKey))
     .create(definition, channel);
   return { client: client as Client<S, DeadlineOption>, close: async () => channel.close() };
 }
@@ -104,6 +108,13 @@ const withDeadline = (defaultMs: number) =>
     } finally {
       clearTimeout(timer);
     }
+  };
+
+const withApiKey = (apiKey: Secret | undefined) =>
+  async function* bearer<Request, Response>(call: ClientMiddlewareCall<Request, Response>, options: CallOptions) {
+    if (!apiKey) return yield* call.next(call.request, options);
+    const metadata = Metadata(options.metadata).set('authorization', `Bearer ${apiKey.reveal()}`);
+    return yield* call.next(call.request, { ...options, metadata });
   };
 
 const retryDelaysMs = [100, 300, 900];

@@ -1,5 +1,7 @@
-// Where the services are: the configured addresses, a running `strata up` of this home, or all of them started in this process for one command.
+// Where the services are: behind a gateway, at the configured addresses, a running `strata up` of this home, or all of them started in this process for one command.
 
+import { readFileSync } from 'node:fs';
+import { ChannelCredentials } from '@grpc/grpc-js';
 import { DataSamplerServiceDefinition } from '#lib/contracts/gen/strata/data_sampler/v1/data_sampler.ts';
 import { EvaluatorServiceDefinition } from '#lib/contracts/gen/strata/evaluator/v1/evaluator.ts';
 import { InferenceServiceDefinition } from '#lib/contracts/gen/strata/inference/v1/inference.ts';
@@ -7,8 +9,8 @@ import { OrchestratorServiceDefinition } from '#lib/contracts/gen/strata/orchest
 import { TokenizerServiceDefinition } from '#lib/contracts/gen/strata/tokenizer/v1/tokenizer.ts';
 import { TrainerServiceDefinition } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
 import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
-import type { ServiceName } from '#lib/contracts/services.ts';
-import { type Connect, createConnect } from '#lib/platform/grpc-client.ts';
+import { type ServiceName, serviceNames } from '#lib/contracts/services.ts';
+import { type Connect, connect, createConnect } from '#lib/platform/grpc-client.ts';
 import type { CliConfig } from './config.ts';
 import type { Output } from './output.ts';
 import { findRunning, startAll } from './up.ts';
@@ -43,11 +45,27 @@ export type Services = { readonly [Name in keyof Connections]: Connections[Name]
 
 /** @throws {AppError} when services have to be started here and cannot be */
 export async function connectServices(config: CliConfig, output: Output): Promise<Services> {
+  if (config.edgeAddress) return toServices(openEdge(config, output));
   const running = config.remoteAddresses ?? (await findRunning(config.home));
   if (running) return toServices(openClients(createConnect(config), running));
   output.note('starting the services in this process (`strata up` keeps them running)');
   const started = await startAll(config);
   return toServices(openClients(createConnect(config), started.addresses), () => started.stop());
+}
+
+/** One address for all of them, and a key. */
+function openEdge({ edgeAddress, edgeCaFile, apiKey }: CliConfig, output: Output): Connections {
+  const isTls = edgeAddress.startsWith('https://');
+  if (!isTls && apiKey.reveal() && !/^(http:\/\/)?(127\.0\.0\.1|localhost|\[::1\]):/.test(edgeAddress)) {
+    output.note(`the key goes to ${edgeAddress} unencrypted: write https:// where the gateway speaks TLS`);
+  }
+  const credentials = isTls
+    ? ChannelCredentials.createSsl(edgeCaFile ? readFileSync(edgeCaFile) : null)
+    : ChannelCredentials.createInsecure();
+  const connectEdge: Connect = (definition, address, options) =>
+    connect(definition, address, { credentials, ...(apiKey.reveal() && { apiKey }), ...options });
+  const everywhere = Object.fromEntries(serviceNames.map((name) => [name, edgeAddress]));
+  return openClients(connectEdge, everywhere as Record<ServiceName, string>);
 }
 
 function toServices(connections: Connections, stop?: () => Promise<void>): Services {

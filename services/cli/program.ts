@@ -6,6 +6,7 @@ import { addDatasetCommands } from './commands/dataset.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addEvaluateCommands } from './commands/evaluate.ts';
 import { addGenerateCommands } from './commands/generate.ts';
+import { addKeyCommands } from './commands/key.ts';
 import { addModelCommands } from './commands/model.ts';
 import { addLabelsCommands, addPipelineCommands } from './commands/pipeline.ts';
 import { addRunCommands } from './commands/run.ts';
@@ -30,7 +31,8 @@ Examples:
   strata tokenizer train notes notes.txt             then: dataset create, run create, evaluate, generate
 
 Environment: STRATA_HOME (state; ~/.strata), STRATA_CACHE_DIR (fetched things), STRATA_DATA_DIR (a folder of your own data),
-STRATA_<SERVICE>_ADDRESS (services elsewhere), STRATA_DEVICE (cpu or cuda).
+STRATA_<SERVICE>_ADDRESS (services elsewhere),
+STRATA_GATEWAY_ADDRESS and STRATA_API_KEY (all services behind a gateway, https://host:port), STRATA_DEVICE (cpu or cuda).
 Exit codes: 0 done · 1 failed · 2 wrong usage or input · 3 not found · 4 not possible now · 5 unavailable · 130 interrupted.`,
     );
   for (const add of [
@@ -45,6 +47,7 @@ Exit codes: 0 done · 1 failed · 2 wrong usage or input · 3 not found · 4 not
     addLabelsCommands,
     addPipelineCommands,
     addCatalogueCommands,
+    addKeyCommands,
   ]) {
     add(program, act);
   }

@@ -25,8 +25,8 @@ export const fetchFromCatalogue = (context: Context, name: string): Promise<Fetc
 
 /** What training and evaluating need on this machine; services elsewhere have their own. */
 export async function ensureEngine(context: Context): Promise<void> {
-  const { remoteAddresses, device, cacheDir } = context.config;
-  if (remoteAddresses) return;
+  const { remoteAddresses, edgeAddress, device, cacheDir } = context.config;
+  if (remoteAddresses || edgeAddress) return;
   const name = engineTools[device];
   await withBar(context, `fetch ${name}`, (onProgress) =>
     fetchTool(name, { cacheDir, signal: context.signal, onProgress }),
