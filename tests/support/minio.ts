@@ -7,7 +7,6 @@ import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, test } from '@jest/globals';
 import { fetchTool } from '#lib/platform/artifacts.ts';
 import { type Environment, readConfig } from '#lib/platform/config.ts';
 import { readTools, rowOf } from '#lib/platform/fetch/tables.ts';
@@ -15,17 +14,7 @@ import { platformSettings } from '#lib/platform/settings.ts';
 import type { Authority } from './certificates.ts';
 
 const { cacheDir } = readConfig({ cacheDir: platformSettings.cacheDir }, { HOME: homedir(), ...process.env });
-const program = join(cacheDir, 'tools', `minio-${rowOf(readTools(), 'tool', 'minio').version}`, 'minio');
-const mustRun = ['true', '1'].includes(process.env.CI ?? '');
-
-/** A suite that needs MinIO. Where there is none its name says how to get it; in CI it is built. */
-export function describeWithMinio(name: string, define: () => void): void {
-  if (existsSync(program) || mustRun) describe(name, define);
-  else
-    describe(name, () =>
-      test.skip('needs MinIO: `make tools TOOL=minio` builds it (some minutes, once)', () => undefined),
-    );
-}
+export const minioProgram = join(cacheDir, 'tools', `minio-${rowOf(readTools(), 'tool', 'minio').version}`, 'minio');
 
 export interface MinioOptions {
   /** Of the server itself: MINIO_NOTIFY_…, for example. */
@@ -50,7 +39,7 @@ export interface Minio {
 const credentials = { user: 'strata-test', password: 'strata-test-secret' };
 
 export async function startMinio({ env = {}, authority, folder: given }: MinioOptions = {}): Promise<Minio> {
-  if (!existsSync(program)) await fetchTool('minio', { cacheDir });
+  if (!existsSync(minioProgram)) await fetchTool('minio', { cacheDir });
   const home = await mkdtemp(join(tmpdir(), 'strata-minio-'));
   const folder = given ?? join(home, 'data');
   const certificates = join(home, 'certs');
@@ -66,7 +55,7 @@ export async function startMinio({ env = {}, authority, folder: given }: MinioOp
 
   const start = async (): Promise<void> => {
     const options = ['--quiet', '--address', address, '--certs-dir', certificates, folder];
-    server = spawn(program, ['server', ...options], {
+    server = spawn(minioProgram, ['server', ...options], {
       stdio: ['ignore', 'ignore', process.env.STRATA_TEST_SHOW_MINIO ? 'inherit' : 'ignore'],
       env: {
         ...env,

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, test } from '@jest/globals';
-import { describeWithMinio } from '../../../tests/support/minio.ts';
+import { describeWithMinio } from '../../../tests/support/describe-with-minio.ts';
 import { type FaultyNetwork, startFaultyNetwork } from './faulty-network.fixture.ts';
 import { partBytes } from './parts.ts';
 import { chunksOf, useMinio } from './store.fixture.ts';

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect } from '@jest/globals';
-import { describeWithMinio } from '../../../tests/support/minio.ts';
+import { describeWithMinio } from '../../../tests/support/describe-with-minio.ts';
 import { mountSmallDisk, testOnSmallDisk, unmountSmallDisks } from '../../../tests/support/small-disk.ts';
 import { useMinio } from './store.fixture.ts';
 

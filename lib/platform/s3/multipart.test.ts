@@ -1,6 +1,6 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { expect, test } from '@jest/globals';
-import { describeWithMinio } from '../../../tests/support/minio.ts';
+import { describeWithMinio } from '../../../tests/support/describe-with-minio.ts';
 import { connectS3 } from './connection.ts';
 import { partBytes } from './parts.ts';
 import { chunksOf, useMinio } from './store.fixture.ts';

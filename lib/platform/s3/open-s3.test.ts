@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type Authority, createAuthority } from '../../../tests/support/certificates.ts';
-import { describeWithMinio } from '../../../tests/support/minio.ts';
+import { describeWithMinio } from '../../../tests/support/describe-with-minio.ts';
 import { connectS3 } from './connection.ts';
 import { useMinio } from './store.fixture.ts';
 
