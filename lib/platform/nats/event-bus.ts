@@ -86,7 +86,7 @@ async function consume(deliverer: Deliverer): Promise<Subscription> {
       const joining = joined;
       try {
         const consumer = await joining;
-        for await (const message of fetchSome(consumer, 1, signal)) {
+        for await (const message of fetchSome(link, consumer, { count: 1, signal })) {
           if (position !== undefined) position = Math.max(position, message.seq);
           await deliver(deliverer, consumer, message, signal);
         }

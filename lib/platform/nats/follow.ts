@@ -51,7 +51,7 @@ async function* session(link: Link, stream: string, { filters, after, signal }: 
   try {
     const start = { ...reading(filters), ...startAfter(after) };
     consumer = await createReader(link, stream, start, { patienceMs: Infinity, signal });
-    yield* inSequence(consumer, over.signal);
+    yield* inSequence(link, consumer, over.signal);
   } finally {
     forget();
     signal.removeEventListener('abort', end);
@@ -59,25 +59,34 @@ async function* session(link: Link, stream: string, { filters, after, signal }: 
   }
 }
 
-async function* inSequence(consumer: Consumer, signal: AbortSignal): AsyncGenerator<JsMsg> {
+async function* inSequence(link: Link, consumer: Consumer, signal: AbortSignal): AsyncGenerator<JsMsg> {
   let delivered = 0;
   while (!signal.aborted) {
-    for await (const message of fetchSome(consumer, batch, signal)) {
+    for await (const message of fetchSome(link, consumer, { count: batch, signal })) {
       if (message.info.deliverySequence !== ++delivered) return;
       yield message;
     }
   }
 }
 
-/** Up to `count` messages as they come, for at most half a minute. Throws when the server is silent or has forgotten the consumer. */
-export async function* fetchSome(consumer: Consumer, count: number, signal: AbortSignal): AsyncGenerator<JsMsg> {
+/**
+ * Up to `count` messages as they come, for at most half a minute, and not beyond a reconnection: the client's own way of asking again waits
+ * for that half minute when the connection breaks twice. Throws when the server is silent or has forgotten the consumer.
+ */
+export async function* fetchSome(
+  link: Link,
+  consumer: Consumer,
+  { count, signal }: { count: number; signal: AbortSignal },
+): AsyncGenerator<JsMsg> {
   const messages = await consumer.fetch({ max_messages: count, expires: 30_000, idle_heartbeat: 5000 });
   const stop = (): void => void messages.close();
+  const forget = link.onReconnect(stop);
   signal.addEventListener('abort', stop);
   if (signal.aborted) stop();
   try {
     yield* messages;
   } finally {
+    forget();
     signal.removeEventListener('abort', stop);
   }
 }
@@ -102,7 +111,7 @@ async function readAll(link: Link, { stream, filters, lastOnly = false, headersO
   try {
     const { num_pending } = await consumer.info(true);
     if (num_pending === 0) return found;
-    for await (const message of inSequence(consumer, new AbortController().signal)) {
+    for await (const message of inSequence(link, consumer, new AbortController().signal)) {
       found.push(message);
       if (message.info.pending === 0) return found;
     }

@@ -1,8 +1,8 @@
-// KeyValue on a stream that keeps the last message of each subject: a revision is a sequence. The layout is that of every NATS client's
+// KeyValue on a stream: a key is a subject, its last message the value, a revision a sequence. The layout is that of every NATS client's
 // key-value store (`nats kv get strata-state runs.x` shows it). Written by hand because that store's own client neither gives a write an
 // id, without which a write whose answer was lost cannot be told from somebody else's, nor lists values.
 import { randomUUID } from 'node:crypto';
-import type { JetStreamPublishOptions, JsMsg, StoredMsg } from '@nats-io/jetstream';
+import { type JetStreamPublishOptions, JsHeaders, type JsMsg, type StoredMsg } from '@nats-io/jetstream';
 import { headers } from '@nats-io/transport-node';
 import { AppError } from '../errors.ts';
 import {
@@ -118,7 +118,9 @@ export function createKeyValue({ link, names }: { link: Link; names: Names }): K
 
 function markerHeaders() {
   const marks = headers();
-  marks.set(operationHeader, 'DEL');
+  marks.set(operationHeader, 'PURGE');
+  // Takes the earlier values along: none may come to light again when the marker expires.
+  marks.set(JsHeaders.RollupHdr, JsHeaders.RollupValueSubject);
   return marks;
 }
 

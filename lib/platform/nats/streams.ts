@@ -49,7 +49,8 @@ const wantedStreams = (names: Names, replicas: number): Wanted[] => [
     description: 'Strata: state',
     subjects: names.stateSubjects,
     discard: DiscardPolicy.New,
-    max_msgs_per_subject: 1,
+    // One would do for readers. The others are the memory that recognises a write tried again after a crash (a message's id goes with it).
+    max_msgs_per_subject: 8,
     allow_rollup_hdrs: true,
     // Deletions leave a marker for watchers, which expires.
     allow_msg_ttl: true,
