@@ -26,6 +26,8 @@ const settings = {
   maxBodyBytes: setting('STRATA_GATEWAY_MAX_BODY_BYTES', values.positiveInteger, String(4 * 1024 * 1024)),
   /** Longest answer in time: what takes longer ends with a time-out. */
   requestTimeoutMs: setting('STRATA_GATEWAY_REQUEST_TIMEOUT_MS', values.milliseconds, String(10 * 60_000)),
+  /** How long a request may wait for inference to start (scale from zero); 0: not at all. */
+  holdMs: setting('STRATA_GATEWAY_HOLD_MS', values.milliseconds, '0'),
   /** Where all services are served to the outside over gRPC: a port, 0 for a free one, or `off`. */
   grpcPort: setting('STRATA_GATEWAY_GRPC_PORT', z.union([z.literal('off'), values.port]), 'off'),
   /** Who may come in: a list of hashed keys, JSON web tokens, or both; neither: anybody. */

@@ -1,5 +1,6 @@
 // Scale from zero: a request that finds inference away is held, the wish for it written down, and the request sent once inference is there.
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Client } from '@grpc/grpc-js';
 import type { InferenceServiceClient } from '#lib/contracts/gen/strata/inference/v1/inference.ts';
 import { type Activity, keys } from '#lib/contracts/keys.ts';
 import { AppError } from '#lib/platform/errors.ts';
@@ -21,14 +22,15 @@ export interface CallOptions extends DeadlineOption {
   signal?: AbortSignal;
 }
 
+export type Hold = ReturnType<typeof createHold>;
+
 type Inference = Pick<InferenceServiceClient<DeadlineOption>, 'generate' | 'chat' | 'score'>;
 
 /** While requests are held the wish is written so often: the orchestrator takes an older one for that of somebody who has left. */
 const wishEveryMs = 5000;
 
 /** The client whose calls wait for inference. What has begun is never sent again: only a call without any answer is. */
-export function holdWhileAway<T extends Inference>(inference: T, options: HoldOptions): T {
-  const hold = createHold(options);
+export function holdWhileAway<T extends Inference>(inference: T, hold: Hold): T {
   const { generate, chat, score } = inference;
   return {
     ...inference,
@@ -85,8 +87,20 @@ export function createHold({ state, log, holdMs, pauseMs = 250 }: HoldOptions) {
     }
   }
 
-  return { unary, stream };
+  /** For calls that are relayed as they are: returns once there is a connection, at once where there is one already. */
+  const connected = (client: Client, options: CallOptions): Promise<void> => unary(() => connect(client), options);
+
+  return { unary, stream, connected };
 }
+
+const connect = (client: Client): Promise<void> =>
+  new Promise((resolve, reject) => {
+    client.waitForReady(Date.now() + 1000, (cause) => {
+      if (!cause) return resolve();
+      const details = { unreachable: client.getChannel().getTarget() };
+      reject(new AppError('UNAVAILABLE', 'inference cannot be reached', { cause, details }));
+    });
+  });
 
 const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`;
 

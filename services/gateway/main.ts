@@ -11,6 +11,7 @@ import { runService, type StartService } from '#lib/platform/run-service.ts';
 import { openDoor } from './auth/open-door.ts';
 import { type GatewayConfig, loadConfig } from './config.ts';
 import { type EdgeWiring, startEdge } from './edge/start-edge.ts';
+import { createHold, holdWhileAway } from './hold.ts';
 import { createGateway } from './service.ts';
 
 /** Says beside the address of HTTP that of the gRPC edge, where there is one. */
@@ -23,16 +24,17 @@ export const start = (async (config, { platform, log, connect }) => {
     ? { STRATA_GATEWAY_TLS_CERT_FILE: config.edgeCertFile, STRATA_GATEWAY_TLS_KEY_FILE: config.edgeKeyFile }
     : undefined;
   const { gatekeeper } = door;
+  const hold = config.holdMs ? createHold({ ...config, state: platform.state, log }) : undefined;
   const app = createGateway({
     ...config,
     log,
     gatekeeper,
     shared,
     certificateFiles,
-    inference: inference.client,
+    inference: hold ? holdWhileAway(inference.client, hold) : inference.client,
     weightLoader: weightLoader.client,
   });
-  const wiring: EdgeWiring = { log, gatekeeper, shared, certificateFiles, owners: clientsOf(connections) };
+  const wiring: EdgeWiring = { log, hold, gatekeeper, shared, certificateFiles, owners: clientsOf(connections) };
   const edge = config.grpcPort === 'off' ? undefined : await startEdge(config, config.grpcPort, wiring);
   const address = await listen(app, config);
   return {

@@ -21,12 +21,14 @@ export interface GatewayDependencies extends OpenAiDependencies {
   inference: Pick<InferenceServiceClient<DeadlineOption>, 'generate' | 'chat' | 'score' | 'listLoadedModels'>;
   log: Logger;
   maxBodyBytes: number;
+  /** More than 0: requests wait for inference to start. */
+  holdMs?: number;
   /** Setting -> path of certificate and key: HTTPS. Absent: HTTP. */
   certificateFiles?: Record<string, string> | undefined;
 }
 
 export function createGateway(dependencies: GatewayDependencies): FastifyInstance {
-  const { inference, log } = dependencies;
+  const { inference, log, holdMs = 0 } = dependencies;
   const app = createApp(dependencies);
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     const isRequest = error.statusCode !== undefined && error.statusCode < 500;
@@ -42,6 +44,8 @@ export function createGateway(dependencies: GatewayDependencies): FastifyInstanc
 
   app.get('/healthz', async () => ({ status: 'ok' }));
   app.get('/readyz', async (_, reply) => {
+    // Inference may sleep: it is the first request that wakes it.
+    if (holdMs > 0) return { status: 'ready' };
     const options = { signal: signalOf(reply), deadlineMs: 2000 };
     await inference.listLoadedModels({}, options).catch((cause) => {
       log.debug({ error: cause }, 'not ready');

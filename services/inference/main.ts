@@ -3,6 +3,7 @@ import { InferenceServiceDefinition } from '#lib/contracts/gen/strata/inference/
 import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
 import { implement, serveGrpc } from '#lib/platform/grpc-server.ts';
 import { runService, type StartService } from '#lib/platform/run-service.ts';
+import { reportActivity } from './activity.ts';
 import { type InferenceConfig, loadConfig } from './config.ts';
 import { subscribePromotions } from './events.ts';
 import { loadModel } from './model.ts';
@@ -11,7 +12,7 @@ import { createInferenceService } from './service.ts';
 
 export const start: StartService<InferenceConfig> = async (config, { platform, log, connect }) => {
   const weightLoader = connect(WeightLoaderServiceDefinition, config.weightLoaderAddress);
-  const { objects, events } = platform;
+  const { objects, events, state } = platform;
   const { threads, maxWaiting } = config;
   const pool = createModelPool({
     ...config,
@@ -19,13 +20,15 @@ export const start: StartService<InferenceConfig> = async (config, { platform, l
     weightLoader: weightLoader.client,
     load: (version) => loadModel({ version, objects, threads, maxWaiting }),
   });
+  const activity = reportActivity({ state, log });
   const promotions = await subscribePromotions({ events, pool });
   return serveGrpc({
     ...config,
-    services: [implement(InferenceServiceDefinition, createInferenceService({ pool }))],
+    services: [implement(InferenceServiceDefinition, createInferenceService({ pool: activity.over(pool) }))],
     log,
     ready: preload(pool, config.preload),
     onStop: async () => {
+      activity.stop();
       await promotions.stop();
       await Promise.all([pool.close(), weightLoader.close()]);
     },

@@ -14,6 +14,7 @@ import { channelOptions } from '#lib/platform/grpc-client.ts';
 import { serverChannelOptions } from '#lib/platform/grpc-server.ts';
 import type { Logger } from '#lib/platform/log.ts';
 import type { Gatekeeper, Visit } from '../auth/gatekeeper.ts';
+import type { Hold } from '../hold.ts';
 import type { EdgeService } from './definitions.ts';
 import { type IncomingCall, relay } from './relay.ts';
 import { decode, encode, type Rpc, rpcs } from './rpcs.ts';
@@ -31,6 +32,8 @@ export interface EdgeOptions {
   isMine: IsMine;
   shared: ReadonlySet<string>;
   log: Logger;
+  /** Calls of inference wait while it is away. */
+  hold?: Hold | undefined;
   drainMs: number;
   maxConnectionAgeMs: number;
 }
@@ -120,8 +123,8 @@ function explain({ service, name }: Rpc, status: StatusObject, log: Logger): Sta
 }
 
 /** Bytes go through as they are, unless somebody has to look inside; then what was looked at is what goes on. */
-function relayFor(rpc: Rpc, call: IncomingCall, options: EdgeOptions & { client: Client; visit: Visit }) {
-  const { visit, client, isMine, shared } = options;
+async function relayFor(rpc: Rpc, call: IncomingCall, options: EdgeOptions & { client: Client; visit: Visit }) {
+  const { visit, client, isMine, shared, hold } = options;
   const { tenant } = visit.principal;
   const { rule, method } = rpc;
   const sees = tenant === undefined ? undefined : createSees(tenant, shared);
@@ -150,6 +153,10 @@ function relayFor(rpc: Rpc, call: IncomingCall, options: EdgeOptions & { client:
     if (counts) visit.lease.spend(tokens(response));
     return sees && shows ? encode(method.responseType, shows(response, sees)) : bytes;
   };
+  // Asking what is loaded is no reason to wake anybody.
+  if (hold && rpc.service === 'inference' && !rpc.name.endsWith('/ListLoadedModels')) {
+    await hold.connected(client, { signal: gone.signal, deadlineMs: Number(call.getDeadline()) - Date.now() });
+  }
   return relay({ call, client, path: `/${rpc.name}`, onRequest, onResponse });
 }
 

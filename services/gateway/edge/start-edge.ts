@@ -4,11 +4,13 @@ import type { Logger } from '#lib/platform/log.ts';
 import { clientCredentials, oneWayCredentials } from '#lib/platform/tls.ts';
 import type { Gatekeeper } from '../auth/gatekeeper.ts';
 import type { GatewayConfig } from '../config.ts';
+import type { Hold } from '../hold.ts';
 import { createIsMine, type Owners } from './is-mine.ts';
 import { type Edge, serveEdge } from './serve-edge.ts';
 
 export interface EdgeWiring {
   log: Logger;
+  hold: Hold | undefined;
   gatekeeper: Gatekeeper;
   shared: ReadonlySet<string>;
   certificateFiles: Record<string, string> | undefined;
@@ -16,11 +18,12 @@ export interface EdgeWiring {
 }
 
 export function startEdge(config: GatewayConfig, port: number, wiring: EdgeWiring): Promise<Edge> {
-  const { log, gatekeeper, shared, certificateFiles, owners } = wiring;
+  const { log, hold, gatekeeper, shared, certificateFiles, owners } = wiring;
   return serveEdge({
     ...config,
     port,
     log,
+    hold,
     gatekeeper,
     shared,
     isMine: createIsMine(owners),
