@@ -1,5 +1,5 @@
 // Environment -> the orchestrator's configuration.
-import { type Environment, readConfig, setting, values } from '#lib/platform/config.ts';
+import { ConfigError, type Environment, readConfig, setting, values } from '#lib/platform/config.ts';
 import { addressOf, commonSettings } from '#lib/platform/settings.ts';
 
 const settings = {
@@ -9,7 +9,13 @@ const settings = {
   evaluatorAddress: addressOf('evaluator'),
   weightLoaderAddress: addressOf('weight-loader'),
   /** How often inbox/ is listed for files that somebody dropped there; 0: never (another source sends labels.added). */
-  inboxPollMs: setting('STRATA_ORCHESTRATOR_INBOX_POLL_MS', values.milliseconds, '1000'),
+  inboxPollMs: setting('STRATA_ORCHESTRATOR_INBOX_POLL_MS', values.milliseconds, (env) =>
+    env.STRATA_ORCHESTRATOR_MINIO_SUBJECT ? '30000' : '1000',
+  ),
+  /** The NATS subject on which MinIO tells of new objects; empty: it does not. */
+  minioSubject: setting('STRATA_ORCHESTRATOR_MINIO_SUBJECT', values.text, ''),
+  /** What MinIO calls that subject: its target `STRATA` of MINIO_NOTIFY_NATS_…_STRATA. */
+  minioArn: setting('STRATA_ORCHESTRATOR_MINIO_ARN', values.text, 'arn:minio:sqs::STRATA:nats'),
   /** The Deployment to put to sleep and to wake; empty: none. Not together with an autoscaler that goes to zero itself. */
   inferenceDeployment: setting('STRATA_ORCHESTRATOR_INFERENCE_DEPLOYMENT', values.text, ''),
   /** Unwanted for so long, inference sleeps; 0: it is only woken. */
@@ -20,5 +26,11 @@ const settings = {
   tickMs: setting('STRATA_ORCHESTRATOR_TICK_MS', values.milliseconds, '1000'),
 };
 
-export const loadConfig = (env: Environment = process.env) => readConfig(settings, env);
+export function loadConfig(env: Environment = process.env) {
+  const config = readConfig(settings, env);
+  if (config.minioSubject && (config.broker !== 'nats' || config.objectStore !== 's3')) {
+    throw new ConfigError(['STRATA_ORCHESTRATOR_MINIO_SUBJECT needs STRATA_BROKER=nats and STRATA_OBJECT_STORE=s3']);
+  }
+  return config;
+}
 export type OrchestratorConfig = ReturnType<typeof loadConfig>;

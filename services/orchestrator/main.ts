@@ -43,6 +43,9 @@ export const start: StartService<OrchestratorConfig> = async (config, { platform
   const watching = config.inboxPollMs
     ? watchInbox({ objects, events, log, pollMs: config.inboxPollMs, signal })
     : undefined;
+  const notified = config.minioSubject
+    ? await (await import('./minio-notifications.ts')).followMinio(config, { objects, events, log })
+    : undefined;
   const scaling = config.inferenceDeployment
     ? keepScale({
         scaler: createScaler({ deployment: config.inferenceDeployment, namespace: config.namespace }),
@@ -61,6 +64,7 @@ export const start: StartService<OrchestratorConfig> = async (config, { platform
     log,
     onStop: async () => {
       stopping.abort();
+      await notified?.stop();
       await Promise.all([ticking, watching, scaling, ...subscriptions.map((subscription) => subscription.stop())]);
       await Promise.all(Object.values(connections).map((connection) => connection.close()));
     },
