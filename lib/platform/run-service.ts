@@ -67,14 +67,19 @@ export async function runService<C extends PlatformConfig & { bind: string }>({
   const config = orExit(loadConfig);
   const log = createLogger({ service: name, level: config.logLevel });
   log.info({ config }, 'effective configuration');
+  // In a container this is process 1, for which no signal has an effect that nobody listens for.
+  const quit = () => process.exit(143);
+  process.once('SIGTERM', quit);
   try {
     const telemetry = await openTelemetry(config, { bind: config.bind, log });
     const platform = await openPlatform(config, { log });
     const context = createContext({ name, config, platform, log, telemetry: telemetry.of(name) });
     const service = await start(config, context);
     telemetry.readyWith(service.ready);
+    const signal = nextSignal(); // before anybody is told
+    process.off('SIGTERM', quit);
     log.info({ address: service.address, metrics: telemetry.address }, 'serving');
-    log.info({ signal: await nextSignal() }, 'stopping');
+    log.info({ signal: await signal }, 'stopping');
     telemetry.setReady(false);
     await service.stop();
     await platform.close();
