@@ -2,9 +2,11 @@
 import tab from '@bomb.sh/tab/commander';
 import { Command } from 'commander';
 import { addCatalogueCommands } from './commands/catalogue.ts';
+import { addCheckCommand } from './commands/check.ts';
 import { addDatasetCommands } from './commands/dataset.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addEvaluateCommands } from './commands/evaluate.ts';
+import { addEventsCommands } from './commands/events.ts';
 import { addGenerateCommands } from './commands/generate.ts';
 import { addKeyCommands } from './commands/key.ts';
 import { addModelCommands } from './commands/model.ts';
@@ -46,7 +48,9 @@ Exit codes: 0 done · 1 failed · 2 wrong usage or input · 3 not found · 4 not
     addGenerateCommands,
     addLabelsCommands,
     addPipelineCommands,
+    addEventsCommands,
     addCatalogueCommands,
+    addCheckCommand,
     addKeyCommands,
   ]) {
     add(program, act);

@@ -8,6 +8,7 @@ import { check, nameProblem } from '#lib/platform/check.ts';
 import { invalidArgument } from '#lib/platform/errors.ts';
 import type { KeyValue } from '#lib/platform/key-value.ts';
 import { receiveUpload, type UploadMessage } from '#lib/platform/upload.ts';
+import { createDeadLetterRpcs } from './dead-letters.ts';
 import type { Driver } from './driver.ts';
 import { announceLabels, type InboxOptions } from './inbox.ts';
 import { checkPipeline, listPipelines, savePipeline } from './pipeline.ts';
@@ -21,8 +22,10 @@ export interface OrchestratorDependencies extends InboxOptions {
 export const createOrchestratorService = (
   dependencies: OrchestratorDependencies,
 ): OrchestratorServiceImplementation => {
-  const { state, objects, driver } = dependencies;
+  const { state, objects, events, driver } = dependencies;
   return {
+    ...createDeadLetterRpcs(events),
+
     async applyPipeline({ pipeline }) {
       const checked = checkPipeline(pipeline);
       await savePipeline(state, checked);

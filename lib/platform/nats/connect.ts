@@ -33,7 +33,7 @@ function toConnectionOptions(config: NatsConfig): NodeConnectionOptions {
   return {
     servers: natsUrl.split(',').map((url) => url.trim()),
     name: `${hostname()} ${process.pid}`,
-    timeout: 5000,
+    timeout: Math.max(500, Math.min(5000, config.natsPatienceMs)),
     maxReconnectAttempts: -1,
     reconnectTimeWait: 250,
     // Credentials that were replaced, or a server that still loads its accounts, must not end the connection for ever.
@@ -70,7 +70,7 @@ function checkServer(nc: NatsConnection, address: string): NatsConnection {
   throw failedPrecondition(`NATS at ${address} ${problem}`);
 }
 
-function toConnectError(error: unknown, { natsUrl }: NatsConfig): AppError {
+function toConnectError(error: unknown, { natsUrl, natsCaFile, natsCertFile }: NatsConfig): AppError {
   if (error instanceof AppError) return error;
   const { name, message } = error as Error;
   const say = (code: AppError['code'], text: string) => new AppError(code, text, { cause: error });
@@ -82,6 +82,7 @@ function toConnectError(error: unknown, { natsUrl }: NatsConfig): AppError {
     const how = 'check STRATA_NATS_CA_FILE, STRATA_NATS_CERT_FILE and STRATA_NATS_KEY_FILE';
     return say('FAILED_PRECONDITION', `NATS at ${natsUrl}: ${message}; ${how}`);
   }
-  const how = 'start it or set STRATA_NATS_URL; STRATA_BROKER=embedded needs no server';
+  const start = 'start it or set STRATA_NATS_URL; STRATA_BROKER=embedded needs no server';
+  const how = natsCaFile && !natsCertFile ? `${start}; one that wants a certificate of us is silent without it` : start;
   return say('UNAVAILABLE', `NATS does not answer at ${natsUrl} (${message}): ${how}`);
 }

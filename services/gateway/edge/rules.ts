@@ -135,7 +135,7 @@ export const rules = {
     watchPipelineRun: { scope: 'read', thing: ({ pipelineRunId }) => ({ kind: 'pipeline run', id: pipelineRunId }) },
     triggerPipeline: { scope: 'write', changes: ({ task }) => [{ kind: 'task', field: 'task', name: task }] },
     // Events of every tenant.
-    listDeadLetters: { scope: 'admin', platformOnly: true },
+    listDeadLetters: { scope: 'admin', platformOnly: true, shows: () => ({ deadLetters: [] }) },
     replayDeadLetter: { scope: 'admin', platformOnly: true },
   },
 } satisfies Rules;
