@@ -84,7 +84,7 @@ function readSetting({ variable, schema, fallback, isSecret }: Setting, env: Env
 }
 
 const inherited =
-  /^(STRATA_.*|PATH|HOME|USER|TMPDIR|LANG|LC_.*|XDG_.*|LD_LIBRARY_PATH|DYLD_.*|CUDA_.*|NVIDIA_.*|TF_.*|OMP_.*|NODE_.*|PIP_.*|SSL_CERT_.*|(HTTPS?|NO)_PROXY)$/i;
+  /^(STRATA_(?!API_KEY$).*|PATH|HOME|USER|TMPDIR|LANG|LC_.*|XDG_.*|LD_LIBRARY_PATH|DYLD_.*|CUDA_.*|NVIDIA_.*|TF_.*|OMP_.*|NODE_.*|PIP_.*|SSL_CERT_.*|(HTTPS?|NO)_PROXY)$/i;
 
 function inheritable(env: Environment): Record<string, string> {
   const pairs = Object.entries(env).filter((pair): pair is [string, string] => pair[1] !== undefined);

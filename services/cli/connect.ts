@@ -64,7 +64,8 @@ function openEdge({ edgeAddress, edgeCaFile, apiKey }: CliConfig, output: Output
     : ChannelCredentials.createInsecure();
   const connectEdge: Connect = (definition, address, options) =>
     connect(definition, address, { credentials, ...(apiKey.reveal() && { apiKey }), ...options });
-  const everywhere = Object.fromEntries(serviceNames.map((name) => [name, edgeAddress]));
+  const hostAndPort = edgeAddress.replace(/^https?:\/\//, '');
+  const everywhere = Object.fromEntries(serviceNames.map((name) => [name, hostAndPort]));
   return openClients(connectEdge, everywhere as Record<ServiceName, string>);
 }
 

@@ -16,16 +16,16 @@ export interface Keys {
 
 export interface KeysOptions {
   log: Logger;
-  /** How often the file is looked at. Default 10 s. */
+  /** How often the file is looked at: so long a revoked key goes on counting. Default 2 s. */
   everyMs?: number | undefined;
 }
 
 /** @throws {ConfigError} where the file cannot be read or makes no sense */
-export function openKeys(path: string, { log, everyMs }: KeysOptions): Keys {
+export function openKeys(path: string, { log, everyMs = 2000 }: KeysOptions): Keys {
   const followed = followFiles({
     files: { STRATA_GATEWAY_KEYS_FILE: path },
     parse: ([content]) => parseKeys(String(content)),
-    ...(everyMs !== undefined && { everyMs }),
+    everyMs,
     onChange: (keys) => log.info({ keys: keys.map(({ name }) => name) }, 'new keys'),
     onProblem: (error) =>
       log.error({ reason: error.message }, 'the keys file makes no sense; the old keys go on counting'),

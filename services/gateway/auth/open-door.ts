@@ -17,7 +17,7 @@ export interface DoorConfig extends AuthConfig {
 export interface DoorOptions {
   log: Logger;
   events: Pick<EventBus, 'publish'>;
-  /** How often files are looked at. Default 10 s. */
+  /** How often the keys file is looked at. Default 2 s. */
   everyMs?: number;
 }
 
