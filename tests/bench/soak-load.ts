@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ArtifactRef } from '#lib/contracts/gen/strata/common/v1/common.ts';
 import { DatasetKind, Split } from '#lib/contracts/gen/strata/data_sampler/v1/data_sampler.ts';
-import { PipelinePhase } from '#lib/contracts/gen/strata/orchestrator/v1/orchestrator.ts';
+import { PipelinePhase, type PipelineRun } from '#lib/contracts/gen/strata/orchestrator/v1/orchestrator.ts';
 import { Objective } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
 import { isAbortError } from '#lib/platform/errors.ts';
 import type { Services } from '../../services/cli/connect.ts';
@@ -60,8 +60,8 @@ async function pretrain({ trainer }: Services, requestId: string, maxSteps: numb
   throw new Error(`run ${requestId} made no model`);
 }
 
-/** New labels -> a finetuned model -> in service, and asked. Returns how the pipeline run ended. */
-export async function labelsToModel(services: Services, round: number): Promise<PipelinePhase> {
+/** New labels -> a finetuned model -> in service, and asked. Throws where it is not promoted. */
+export async function labelsToModel(services: Services, round: number): Promise<void> {
   const { orchestrator, inference } = services;
   const content = Buffer.from(
     sums(round * 37, 60)
@@ -76,11 +76,10 @@ export async function labelsToModel(services: Services, round: number): Promise<
   }
   const { labels } = await orchestrator.addLabels(parts());
   const id = await pipelineRunOf(services, labels?.key ?? '');
-  let phase: PipelinePhase = PipelinePhase.PIPELINE_PHASE_UNSPECIFIED;
-  for await (const { pipelineRun } of orchestrator.watchPipelineRun({ pipelineRunId: id }))
-    phase = pipelineRun?.phase ?? phase;
+  let last: PipelineRun | undefined;
+  for await (const { pipelineRun } of orchestrator.watchPipelineRun({ pipelineRunId: id })) last = pipelineRun;
+  if (last?.phase !== PipelinePhase.PIPELINE_PHASE_PROMOTED) throw new Error(`not promoted: ${JSON.stringify(last)}`);
   await inference.classify({ model: { name: task, version: 'production' }, texts: ['3+4', '10+20'] });
-  return phase;
 }
 
 async function pipelineRunOf({ orchestrator }: Services, key: string): Promise<string> {

@@ -8,7 +8,6 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { PipelinePhase } from '#lib/contracts/gen/strata/orchestrator/v1/orchestrator.ts';
 import { findRunning } from '../../services/cli/up.ts';
 import { startEverything } from '../support/everything.ts';
 import { startRealBackends } from '../support/real-backends.ts';
@@ -38,7 +37,7 @@ function look(pid: number, minute: number): Sample {
   return { minute, rss_mb: rss, files: count(pid, 'fd'), threads: count(pid, 'task'), children };
 }
 
-/** Does one kind of work again and again until it is time to be quiet; errors are counted, not hidden. */
+/** Does one kind of work again and again until it is time to be quiet; any error ends the soak. */
 async function repeat(
   until: number,
   { everyMs, work }: { everyMs: number; work: () => Promise<unknown> },
@@ -66,7 +65,7 @@ async function run(): Promise<Sample[]> {
   while (!(await findRunning(home))) await Promise.race([delay(200), ended]);
   const services = await startEverything(home, environment);
   const base = await prepare(services);
-  const counts = { texts: 0, encodings: 0, evaluations: 0, models: 0, promoted: 0 };
+  const counts = { texts: 0, encodings: 0, evaluations: 0, models: 0 };
   const samples: Sample[] = [];
   const started = Date.now();
   while (Date.now() - started < minutes * 60_000) {
@@ -78,13 +77,7 @@ async function run(): Promise<Sample[]> {
         repeat(until, { everyMs: 100, work: () => generate(services, base, counts.texts++) }),
         repeat(until, { everyMs: 50, work: () => tokenize(services, counts.encodings++) }),
         repeat(until, { everyMs: 5000, work: () => sampleAndEvaluate(services, base, counts.evaluations++) }),
-        repeat(until, {
-          everyMs: 1000,
-          work: async () => {
-            const phase = await labelsToModel(services, counts.models++);
-            counts.promoted += Number(phase === PipelinePhase.PIPELINE_PHASE_PROMOTED);
-          },
-        }),
+        repeat(until, { everyMs: 1000, work: () => labelsToModel(services, counts.models++) }),
       ]),
     ]);
     await delay(3000);
