@@ -1,21 +1,15 @@
 // Typed clients of other services: default deadline, retries where they are safe, keep-alive, errors as AppErrors.
 import { setTimeout as delay } from 'node:timers/promises';
-import { ChannelCredentials } from '@grpc/grpc-js';
-import {
-  type CallOptions,
-  type Client,
-  type ClientMiddlewareCall,
-  type CompatServiceDefinition,
-  createChannel,
-  createClientFactory,
-} from 'nice-grpc';
-import { ClientError, Metadata } from 'nice-grpc-common';
-import { errorDetailsClientMiddleware } from 'nice-grpc-error-details';
+import { ChannelCredentials, Client as GrpcClient } from '@grpc/grpc-js';
+import type { Client, CompatServiceDefinition } from 'nice-grpc';
 import type { Secret } from './config.ts';
-import { AppError, hasCode } from './errors.ts';
+import { hasCode } from './errors.ts';
+import { callClientStream, callStream, callUnary } from './grpc/call-method.ts';
+import { type Method, methodsOf } from './grpc/definition.ts';
+import type { CallerOptions, Options } from './grpc/start-call.ts';
 import { maxMessageBytes } from './grpc-server.ts';
-import { toAppError } from './grpc-status.ts';
 import type { PlatformConfig } from './settings.ts';
+import { noTracing, type Tracing } from './telemetry/tracing.ts';
 import { clientCredentials, type TlsOptions } from './tls.ts';
 
 export interface DeadlineOption {
@@ -33,6 +27,8 @@ export interface ConnectOptions {
   deadlineMs?: number;
   /** Default: plain. */
   credentials?: ChannelCredentials;
+  /** Calls within a span carry it on. Default: nothing is traced. */
+  tracing?: Tracing;
   /** For the gateway's edge: goes with every call. */
   apiKey?: Secret | undefined;
 }
@@ -44,26 +40,39 @@ export interface ConnectOptions {
 export function connect<S extends CompatServiceDefinition>(
   definition: S,
   address: string,
-  { deadlineMs = 30_000, credentials = ChannelCredentials.createInsecure(), apiKey }: ConnectOptions = {},
+  options: ConnectOptions = {},
 ): Connection<S> {
-  const channel = createChannel(address, credentials, channelOptions);
-  const client = createClientFactory()
-    // From the wire outwards.
-    .use(errorDetailsClientMiddleware)
-    .use(mapClientErrors(address))
-    .use(retryWhereSafe)
-    .use(withDeadline(deadlineMs))
-    .use(withApiKey(apiKey))
-    .create(definition, channel);
-  return { client: client as Client<S, DeadlineOption>, close: async () => channel.close() };
+  const { deadlineMs = 30_000, credentials = ChannelCredentials.createInsecure() } = options;
+  const { apiKey, tracing = noTracing } = options;
+  const client = new GrpcClient(address, credentials, channelOptions);
+  const headers = apiKey ? { authorization: `Bearer ${apiKey.reveal()}` } : {};
+  const caller = { client, address, tracing, headers };
+  const calls = methodsOf(definition).map(([name, method]) => [name, toCall(method, caller, deadlineMs)]);
+  return { client: Object.fromEntries(calls) as Client<S, DeadlineOption>, close: async () => client.close() };
+}
+
+/** Unary calls have a deadline, streams only where one is given. */
+function toCall(method: Method, caller: CallerOptions, deadlineMs: number) {
+  if (method.responseStream) {
+    return (request: unknown, options: Options = {}) => callStream(method, caller, request, options);
+  }
+  if (method.requestStream) {
+    return (requests: AsyncIterable<unknown>, options: Options = {}) =>
+      callClientStream(method, caller, requests, options);
+  }
+  return (request: unknown, options?: Options) => callSafely(method, caller, request, { deadlineMs, ...options });
 }
 
 /** `connect` with what this process's configuration says of it. */
 export type Connect = typeof connect;
 
-export const createConnect = (config: PlatformConfig, options: TlsOptions = {}): Connect => {
-  const credentials = clientCredentials(config, options);
-  return (definition, address, options) => connect(definition, address, { credentials, ...options });
+export interface ConnectorOptions extends TlsOptions {
+  tracing?: Tracing;
+}
+
+export const createConnect = (config: PlatformConfig, { tracing, ...options }: ConnectorOptions = {}): Connect => {
+  const common = { credentials: clientCredentials(config, options), ...(tracing && { tracing }) };
+  return (definition, address, own) => connect(definition, address, { ...common, ...own });
 };
 
 export const channelOptions = {
@@ -80,60 +89,29 @@ export const channelOptions = {
   'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
 };
 
-const mapClientErrors = (address: string) =>
-  async function* errorMapping<Request, Response>(call: ClientMiddlewareCall<Request, Response>, options: CallOptions) {
-    try {
-      return yield* call.next(call.request, options);
-    } catch (error) {
-      throw error instanceof ClientError ? toAppError(error, address) : error;
-    }
-  };
-
-const withDeadline = (defaultMs: number) =>
-  async function* deadline<Request, Response>(
-    call: ClientMiddlewareCall<Request, Response>,
-    { deadlineMs, ...options }: CallOptions & DeadlineOption,
-  ) {
-    const isUnary = !call.requestStream && !call.responseStream;
-    const ms = deadlineMs ?? (isUnary ? defaultMs : undefined);
-    if (ms === undefined) return yield* call.next(call.request, options);
-    const timeout = new AbortController();
-    const timer = setTimeout(() => timeout.abort(), ms);
-    const signal = options.signal ? AbortSignal.any([options.signal, timeout.signal]) : timeout.signal;
-    try {
-      return yield* call.next(call.request, { ...options, signal });
-    } catch (error) {
-      if (!timeout.signal.aborted) throw error;
-      throw new AppError('DEADLINE_EXCEEDED', `${call.method.path}: no answer within ${ms} ms`, { cause: error });
-    } finally {
-      clearTimeout(timer);
-    }
-  };
-
-const withApiKey = (apiKey: Secret | undefined) =>
-  async function* bearer<Request, Response>(call: ClientMiddlewareCall<Request, Response>, options: CallOptions) {
-    if (!apiKey) return yield* call.next(call.request, options);
-    const metadata = Metadata(options.metadata).set('authorization', `Bearer ${apiKey.reveal()}`);
-    return yield* call.next(call.request, { ...options, metadata });
-  };
-
 const retryDelaysMs = [100, 300, 900];
 
 /** Repeats unary calls that a dead connection cut, where repeating changes nothing: Get…, List…, and whatever carries a request id. */
-async function* retryWhereSafe<Request, Response>(call: ClientMiddlewareCall<Request, Response>, options: CallOptions) {
-  for (const delayMs of call.responseStream || !isIdempotent(call) ? [] : retryDelaysMs) {
+async function callSafely(method: Method, caller: CallerOptions, request: unknown, options: Options): Promise<unknown> {
+  if (!isIdempotent(method, request)) return callUnary(method, caller, request, options);
+  const began = performance.now();
+  for (const delayMs of retryDelaysMs) {
     try {
-      return yield* call.next(call.request, options);
+      return await callUnary(method, caller, request, left(options, began));
     } catch (error) {
       if (!hasCode(error, 'UNAVAILABLE')) throw error;
       await delay(delayMs * (0.5 + Math.random()), undefined, options.signal ? { signal: options.signal } : {});
     }
   }
-  return yield* call.next(call.request, options);
+  return callUnary(method, caller, request, left(options, began));
 }
 
-function isIdempotent(call: ClientMiddlewareCall<unknown, unknown>): boolean {
-  if (call.requestStream) return false;
-  const { requestId } = call.request as { requestId?: string };
-  return Boolean(requestId) || /\/(Get|List)[A-Z]\w*$/.test(call.method.path);
+/** The deadline is that of all attempts together. */
+const left = (options: Options, began: number): Options =>
+  options.deadlineMs === undefined
+    ? options
+    : { ...options, deadlineMs: Math.max(1, options.deadlineMs - Math.floor(performance.now() - began)) };
+
+function isIdempotent({ path }: Method, request: unknown): boolean {
+  return Boolean((request as { requestId?: string }).requestId) || /\/(Get|List)[A-Z]\w*$/.test(path);
 }

@@ -1,15 +1,17 @@
 // One gRPC server for every service: health, reflection, error mapping, access log, a stated message limit, drain.
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type ChannelOptions, logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
-import { type CompatServiceDefinition, createServer, type Server, type ServiceImplementation } from 'nice-grpc';
-import { errorDetailsServerMiddleware } from 'nice-grpc-error-details';
+import { type ChannelOptions, logVerbosity, Server, setLogVerbosity } from '@grpc/grpc-js';
+import type { CompatServiceDefinition, ServiceImplementation } from 'nice-grpc';
 import { HealthDefinition, HealthServiceImpl, HealthState } from 'nice-grpc-server-health';
 import { ServerReflection, ServerReflectionService } from 'nice-grpc-server-reflection';
 import { AppError } from './errors.ts';
-import { mapErrors } from './grpc-status.ts';
+import { methodsOf } from './grpc/definition.ts';
+import { createCallObserver, type ObserveOptions } from './grpc/observe-calls.ts';
+import { type Handler, serveMethod } from './grpc/serve-method.ts';
 import type { Logger } from './log.ts';
 import type { RunningService } from './run-service.ts';
+import { noTelemetry, type ServiceTelemetry } from './telemetry.ts';
 import { serverCredentials, type TlsFiles } from './tls.ts';
 
 /** The largest message that is taken and given: 64 MiB. Larger things cross in chunks or as object references. */
@@ -17,7 +19,8 @@ export const maxMessageBytes = 64 * 1024 * 1024;
 
 export interface ServedService {
   readonly fullName: string;
-  addTo(server: Server): void;
+  readonly definition: CompatServiceDefinition;
+  readonly implementation: object;
 }
 
 /** Pairs a generated definition with its implementation. */
@@ -26,11 +29,12 @@ export const implement = <S extends CompatServiceDefinition & { fullName: string
   implementation: ServiceImplementation<S>,
 ): ServedService => ({
   fullName: definition.fullName,
-  addTo: (server) => server.add(definition, implementation),
+  definition,
+  implementation,
 });
 
 /** With certificates (tls.ts) clients must show theirs; without, the connection is plain. */
-export interface ServeOptions extends Partial<TlsFiles> {
+export interface ServeOptions extends Partial<TlsFiles>, Partial<ServiceTelemetry> {
   services: ServedService[];
   /** Host to listen on, and port; 0 takes a free one. */
   bind: string;
@@ -65,10 +69,11 @@ export async function serveGrpc(options: ServeOptions): Promise<GrpcServer> {
   };
   // What goes wrong is in our own errors and log; grpc-js would print it a second time.
   setLogVerbosity(logVerbosity.NONE);
-  const server = createServer(serverChannelOptions(options)).use(errorDetailsServerMiddleware).use(mapErrors(log));
-  for (const service of services) service.addTo(server);
-  server.add(HealthDefinition, HealthServiceImpl(health));
-  server.add(ServerReflectionService, await reflection(services));
+  const server = new Server(serverChannelOptions(options));
+  const add = adder(server, { ...noTelemetry(), ...options });
+  for (const { definition, implementation } of services) add(definition, implementation);
+  add(HealthDefinition, HealthServiceImpl(health));
+  add(ServerReflectionService, await reflection(services));
   setServing(false);
   const port = await listen(server, options).catch(async (error) => {
     await Promise.resolve()
@@ -83,7 +88,7 @@ export async function serveGrpc(options: ServeOptions): Promise<GrpcServer> {
   );
   const stop = async (): Promise<void> => {
     setServing(false);
-    const drained = server.shutdown();
+    const drained = new Promise<unknown>((resolve) => server.tryShutdown(resolve));
     const patience = new AbortController();
     await Promise.race([drained, delay(drainMs, undefined, { signal: patience.signal }).catch(() => undefined)]);
     patience.abort();
@@ -92,6 +97,19 @@ export async function serveGrpc(options: ServeOptions): Promise<GrpcServer> {
   };
   return { address: `${bind}:${port}`, port, ready, setServing, stop: () => (stopping ??= stop()) };
 }
+
+const adder = (server: Server, options: ObserveOptions) => {
+  const observe = createCallObserver(options);
+  return (definition: CompatServiceDefinition, implementation: object): void => {
+    const methods = methodsOf(definition);
+    const handlers = methods.map(([name, method]) => {
+      const handler: Handler = (request, context) =>
+        (implementation as Record<string, Handler>)[name]?.(request, context) as ReturnType<Handler>;
+      return [name, serveMethod(method, handler, observe(method.path))];
+    });
+    server.addService(Object.fromEntries(methods), Object.fromEntries(handlers));
+  };
+};
 
 /** Limits of a server, ours and the edge's. */
 export const serverChannelOptions = ({
@@ -116,7 +134,9 @@ async function listen(server: Server, options: ServeOptions): Promise<number> {
   const { bind, port, services, log, tlsEveryMs } = options;
   const credentials = serverCredentials(options, { log, everyMs: tlsEveryMs });
   try {
-    return await server.listen(`${bind}:${port}`, credentials);
+    return await new Promise((resolve, reject) =>
+      server.bindAsync(`${bind}:${port}`, credentials, (error, bound) => (error ? reject(error) : resolve(bound))),
+    );
   } catch (cause) {
     const hint = `set ${portVariable(services)} to another port (0 takes a free one), or STRATA_BIND to another host`;
     throw new AppError('UNAVAILABLE', `cannot listen on ${bind}:${port}: ${reasonOf(cause)}; ${hint}`, { cause });

@@ -1,56 +1,28 @@
-// AppErrors over gRPC: code, message and google.rpc.BadRequest, in both directions; and the server's access log, which sees every outcome.
-import { type CallContext, ServerError, type ServerMiddlewareCall, Status } from 'nice-grpc';
-import type { ClientError } from 'nice-grpc-common';
-import { BadRequest, type ErrorDetails, RichServerError } from 'nice-grpc-error-details';
-import { AppError, type ErrorCode, errorCodes, fromUnknown, hasCode, isAbortError } from './errors.ts';
-import type { Logger } from './log.ts';
+// AppErrors over gRPC: code, message and google.rpc.BadRequest, in both directions.
+import { Metadata, type ServiceError, type StatusObject, status as statusCodes } from '@grpc/grpc-js';
+import { ServerError } from 'nice-grpc';
+import { AppError, type ErrorCode, errorCodes, fromUnknown, hasCode } from './errors.ts';
+import { decodeViolations, detailsKey, encodeDetails } from './grpc/error-details.ts';
 import { tlsVariables } from './tls.ts';
 
-/** Server middleware: an AppError goes out as its code; an abort as CANCELLED; anything else is a bug, INTERNAL, its stack in the log only. */
-export const mapErrors = (log: Logger) =>
-  async function* errorMapping<Request, Response>(call: ServerMiddlewareCall<Request, Response>, context: CallContext) {
-    const started = performance.now();
-    const done = (code: string, error?: unknown) => {
-      const line = { method: call.method.path, code, ms: Math.round(performance.now() - started), peer: context.peer };
-      log[levelOf(code, call.method.path)](error ? { ...line, error } : line, 'call');
-    };
-    try {
-      const response = yield* call.next(call.request, context);
-      done('OK');
-      return response;
-    } catch (error) {
-      if (isAbortError(error) || context.signal.aborted) {
-        done('CANCELLED');
-        throw new ServerError(Status.CANCELLED, 'the call was cancelled');
-      }
-      const appError = fromUnknown(error);
-      done(appError.code, error);
-      throw toServerError(appError);
-    }
-  };
-
-function levelOf(code: string, path: string): 'debug' | 'info' | 'error' {
-  if (code === 'INTERNAL' || code === 'UNKNOWN' || code === 'DATA_LOSS') return 'error';
-  return path.startsWith('/grpc.') ? 'debug' : 'info';
-}
-
-function toServerError({ code, message, violations, cause }: AppError): RichServerError {
+/** What goes out for a thrown value. An AppError goes out as its code; anything else is a bug: INTERNAL, and no word of it. */
+export function toServerStatus(error: unknown, metadata = new Metadata()): { code: ErrorCode; status: StatusObject } {
+  // The health service throws these.
+  const known = error instanceof ServerError ? new AppError(codeOf(error.code), error.details) : fromUnknown(error);
+  const { code, violations, cause } = known;
   const isBug = code === 'INTERNAL' && cause !== undefined;
-  const details: ErrorDetails[] = violations.length
-    ? [BadRequest.fromPartial({ fieldViolations: [...violations] })]
-    : [];
-  return new RichServerError(
-    Status[code],
-    isBug ? 'internal error; the service log has the details' : message,
-    details,
-  );
+  const details = isBug ? 'internal error; the service log has the details' : known.message;
+  const status = { code: statusCodes[code], details, metadata };
+  if (violations.length) metadata.set(detailsKey, encodeDetails({ code: status.code, message: details, violations }));
+  return { code, status };
 }
 
 /** What a call to another service failed with, as our own error. Codes pass through; only a broken connection gets an explanation. */
-export function toAppError(error: ClientError, address: string): AppError {
+export function toAppError(error: ServiceError, path: string, address: string): AppError {
   const code = codeOf(error.code);
-  const [, service = ''] = error.path.split('/');
-  const violations = 'extra' in error ? fieldViolations(error.extra as ErrorDetails[]) : [];
+  const [, service = ''] = path.split('/');
+  const [details] = error.metadata?.get(detailsKey) ?? [];
+  const violations = details ? decodeViolations(Buffer.from(details)) : [];
   if (code === 'UNAVAILABLE' && /connect|ECONN|name resolution/i.test(error.details)) {
     const reason = `${error.details}${tlsHint(error.details)}`;
     return new AppError(code, `${service} at ${address} cannot be reached: ${reason}`, {
@@ -76,7 +48,4 @@ function tlsHint(reason: string): string {
   return '';
 }
 
-const codeOf = (status: Status): ErrorCode => errorCodes.find((code) => Status[code] === status) ?? 'UNKNOWN';
-
-const fieldViolations = (details: ErrorDetails[]) =>
-  details.flatMap((detail) => (detail.$type === BadRequest.$type ? (detail as BadRequest).fieldViolations : []));
+const codeOf = (status: number): ErrorCode => errorCodes.find((code) => statusCodes[code] === status) ?? 'UNKNOWN';

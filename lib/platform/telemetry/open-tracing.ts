@@ -96,6 +96,7 @@ function createTracing(provider: TracerProvider): Tracing {
   };
 
   return {
+    isOn: true,
     begin,
     async span(name, options, work) {
       const span = begin(name, options);

@@ -47,6 +47,7 @@ export interface SpanOptions {
 }
 
 export interface Tracing {
+  readonly isOn: boolean;
   /** Runs `work` in a span that ends with it, and keeps its error. */
   span<T>(name: string, options: SpanOptions, work: (span: Span) => Promise<T>): Promise<T>;
   /** Undefined where nothing is traced. */
@@ -60,6 +61,7 @@ export interface Tracing {
 const noSpan: Span = { set: () => undefined };
 
 export const noTracing: Tracing = {
+  isOn: false,
   span: (_name, _options, work) => work(noSpan),
   begin: () => undefined,
   traceparent: () => undefined,
