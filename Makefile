@@ -6,7 +6,7 @@ DATA ?= docs
 NAME ?= generate
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-training e2e e2e-down tools proto check format bench clean
+.PHONY: help demo test test-unit test-training e2e e2e-down images charts tools proto check format bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,12 @@ e2e: ## the stories on a kind cluster: make e2e STORY=… KEEP=1 (needs Docker; 
 
 e2e-down: ## delete the cluster that make e2e KEEP=1 left
 	@$(NODE) node tests/e2e/run.ts down
+
+images: ## the container images: make images SERVICE=tokenizer TAG=… REGISTRY=… (needs Docker)
+	@$(NODE) node deploy/images.ts $(SERVICE)
+
+charts: ## lint the chart, render every preset, check what comes out (against a cluster's own schema where there is one)
+	@$(NODE) npx jest --selectProjects charts
 
 tools: ## fetch outside libraries: make tools TOOL=libtensorflow
 	@$(NODE) node deploy/fetch/main.ts tool $(or $(TOOL),libtensorflow)
