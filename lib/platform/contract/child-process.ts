@@ -4,6 +4,7 @@ import { readConfig } from '../config.ts';
 import { update } from '../key-value.ts';
 import { openPlatform, type Platform } from '../platform.ts';
 import { platformSettings } from '../settings.ts';
+import { enter } from './crashes.ts';
 import { testEvent } from './test-event.ts';
 
 const actions: Record<string, (platform: Platform, ...args: string[]) => Promise<void>> = {
@@ -39,6 +40,27 @@ const actions: Record<string, (platform: Platform, ...args: string[]) => Promise
     await events.subscribe({ durable, subjects: ['strata.test.>'], handler: async (event) => console.log(event.id) });
     console.log('ready');
     await delay(60_000);
+  },
+
+  /** Enters events into the ledger of crashes.ts, and dies at about every so manieth. */
+  async tally({ events, state }, durable = '', dieOneIn = '') {
+    const maybeDie = (): void => {
+      if (Math.random() < 1 / (3 * Number(dieOneIn))) process.kill(process.pid, 'SIGKILL');
+    };
+    await events.subscribe({
+      durable,
+      subjects: ['strata.test.>'],
+      ackWaitMs: 1000,
+      maxDeliver: 100,
+      concurrency: 4,
+      handler: async ({ id }) => {
+        maybeDie();
+        await enter(state, id);
+        maybeDie();
+        setTimeout(maybeDie, 1);
+      },
+    });
+    await new Promise(() => setInterval(() => undefined, 60_000));
   },
 
   /** Writes one object after the other, of so many bytes, until it is killed; says each key once it is stored. */

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import { AppError, invalidArgument } from '../errors.ts';
 import type { EventBus, StrataEvent, SubscribeOptions } from '../event-bus.ts';
+import { countThroughCrashes } from './crashes.ts';
 import { type CreateHarness, useHarness } from './harness.ts';
 import { testEvent } from './test-event.ts';
 
@@ -38,7 +39,7 @@ const numbered = (from: number, to: number): string[] =>
 
 export function describeEventBus(name: string, create: CreateHarness): void {
   describe(`event bus: ${name}`, () => {
-    const { open, spawn } = useHarness(create);
+    const { open, spawn, config } = useHarness(create);
 
     test('delivers what was published before and after subscribing, in order, whole', async () => {
       const { events } = await open();
@@ -309,6 +310,14 @@ export function describeEventBus(name: string, create: CreateHarness): void {
         { event: { id: 'poison' }, reason: expect.stringMatching(/^ABORTED/) },
       ]);
       expect(ids).toEqual([]);
+    });
+
+    test('consumers crash at random: each event is handled, none counts twice in the end', async () => {
+      const platform = await open();
+      const options = { events: 400, processes: 2, dieOneIn: 80, timeoutMs: 45_000 };
+      const result = await countThroughCrashes(platform, { config: await config(), ...options });
+      expect(result).toMatchObject({ counted: 400, different: 400 });
+      expect(await platform.events.deadLetters()).toEqual([]);
     });
 
     test('what a publisher had confirmed when it was killed is there, whole and in order', async () => {

@@ -40,6 +40,8 @@ export function useHarness(create: CreateHarness) {
       platforms.push(platform);
       return platform;
     },
+    /** The environment of child-process.ts on the same store. */
+    config: async (): Promise<string> => (await harness()).config,
     /** Runs an action of child-process.ts in a process of its own on the same store. */
     async spawn(action: string, ...args: (string | number)[]): Promise<Child> {
       const program = new URL('./child-process.ts', import.meta.url).pathname;

@@ -29,6 +29,11 @@ switch (what) {
     console.log(`running ${process.pid}`);
     await delay(60_000);
     break;
+  case 'interruptible':
+    process.on('SIGTERM', () => process.exit(75));
+    console.log(`running ${process.pid}`);
+    await delay(60_000);
+    break;
   case 'stubborn':
     process.on('SIGTERM', () => console.log('no'));
     console.log(`running ${process.pid}`);
