@@ -1,9 +1,11 @@
 // Objects as files of this machine, for what can only read files. They lie in a folder of this process's own below the folder for
 // temporary files, and go with their loan; what a killed process left goes when the next one starts.
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { isAlive, thisProcess } from '../embedded/process-identity.ts';
 import { AppError } from '../errors.ts';
 import type { Connection } from './connection.ts';
@@ -54,17 +56,13 @@ export async function downloadObject(
   const partial = `${path}.${randomUUID()}.partial`;
   try {
     const { chunks } = await readObject(connection, key, { signal });
-    await writeChunks(partial, chunks);
+    // Several chunks go to the disk in one call.
+    await pipeline(chunks, createWriteStream(partial, { flags: 'wx', mode: 0o600, highWaterMark: 4 << 20 }));
     await rename(partial, path);
   } catch (error) {
     await rm(partial, { force: true });
     throw diskFull(error, path) ?? error;
   }
-}
-
-async function writeChunks(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-  await using file = await open(path, 'wx', 0o600);
-  for await (const chunk of chunks) await file.appendFile(chunk);
 }
 
 function diskFull(error: unknown, path: string): AppError | undefined {
