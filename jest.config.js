@@ -2,8 +2,10 @@
 // training (slow, its own target), and e2e (the stories of `make e2e`, on a kind cluster).
 const base = {
   testEnvironment: 'node',
-  // Packages that are ESM only and that unit tests load.
-  transformIgnorePatterns: ['/node_modules/(?!(d3-[a-z-]+|internmap|jose)/)'],
+  // Packages that are ESM only and that tests load.
+  transformIgnorePatterns: [
+    '/node_modules/(?!(@kubernetes/client-node|agent-base|d3-[a-z-]+|internmap|jose|oauth4webapi|openid-client|socks-proxy-agent)/)',
+  ],
   transform: {
     '^.+\\.(ts|mjs|js)$': [
       '@swc/jest',

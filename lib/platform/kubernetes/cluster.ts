@@ -30,10 +30,11 @@ export interface Cluster {
   lines(call: Call): AsyncGenerator<string>;
 }
 
-/** Nothing is asked before the first call. */
-export function openCluster(): Cluster {
+/** Nothing is asked before the first call. Without a kubeconfig it looks where kubectl does: KUBECONFIG, ~/.kube/config, this pod's account. */
+export function openCluster({ kubeconfig = '' } = {}): Cluster {
   const config = new KubeConfig();
-  config.loadFromDefault();
+  if (kubeconfig) config.loadFromFile(kubeconfig);
+  else config.loadFromDefault();
   const { server = nowhere } = config.getCurrentCluster() ?? {};
   if (server === nowhere) {
     throw failedPrecondition(

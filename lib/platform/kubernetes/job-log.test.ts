@@ -1,13 +1,14 @@
 import { expect, test } from '@jest/globals';
 import { fromTail, toStamped } from './job-log.ts';
 
-test('times of different length compare as texts once they are read', () => {
-  const [a, b, c] = [
+test('times of different length compare as texts once they are read; the kubelet’s own words are no lines', () => {
+  const [a, b, c, ...others] = [
     '2026-01-01T00:00:00Z one',
     '2026-01-01T00:00:00.1Z two  three',
     '2026-01-01T00:00:00.123456789Z ',
-  ].map(toStamped);
-  expect([a?.line, b?.line, c?.line]).toEqual(['one', 'two  three', '']);
+    'unable to retrieve container logs for containerd://1c25',
+  ].flatMap(toStamped);
+  expect([a?.line, b?.line, c?.line, others]).toEqual(['one', 'two  three', '', []]);
   expect([c?.time, a?.time, b?.time].sort()).toEqual([a?.time, b?.time, c?.time]);
 });
 

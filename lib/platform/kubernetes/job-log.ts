@@ -9,11 +9,10 @@ export interface StampedLine {
   line: string;
 }
 
-/** `2026-01-01T00:00:00.12Z a line` -> its parts. */
-export function toStamped(text: string): StampedLine {
-  const space = text.indexOf(' ');
-  const [seconds = '', fraction = ''] = text.slice(0, space).replace('Z', '').split('.');
-  return { time: `${seconds}.${fraction.padEnd(9, '0')}Z`, line: text.slice(space + 1) };
+/** `2026-01-01T00:00:00.12Z a line` -> its parts; what has no time is the kubelet's own word (`unable to retrieve container logs …`). */
+export function toStamped(text: string): StampedLine[] {
+  const [, seconds, fraction = '', line = ''] = /^(\d{4}-\d\d-\d\dT[\d:]{8})(?:\.(\d+))?Z (.*)$/s.exec(text) ?? [];
+  return seconds ? [{ time: `${seconds}.${fraction.padEnd(9, '0')}Z`, line }] : [];
 }
 
 export interface LogOptions {
@@ -33,8 +32,7 @@ export async function* readLog(
   const query = { follow: String(follow), timestamps: 'true', ...(after && { sinceTime: after }) };
   try {
     for await (const text of cluster.lines({ path: `${podPath}/log`, query, signal, idleMs: 0 })) {
-      const stamped = toStamped(text);
-      if (stamped.time > after) yield stamped;
+      yield* toStamped(text).filter(({ time }) => time > after);
     }
   } catch (error) {
     if (!hasCode(error, 'NOT_FOUND')) throw error;
@@ -44,19 +42,24 @@ export async function* readLog(
 const mostLines = 200;
 const mostCharacters = 64 * 1024;
 const patienceMs = 5000;
+const firstLineMs = 500;
 
 /** Follows the log of a pod that is about to go. `end` gives its last lines: an annotation's worth. */
-export function collectTail(cluster: Cluster, podPath: string): { end(): Promise<string> } {
+export async function collectTail(cluster: Cluster, podPath: string): Promise<{ end(): Promise<string> }> {
   const kept: string[] = [];
   const closing = new AbortController();
+  const begun = Promise.withResolvers<void>();
   const collect = async (): Promise<void> => {
     for await (const { time, line } of readLog(cluster, podPath, { follow: true, signal: closing.signal })) {
+      begun.resolve();
       kept.push(`${time} ${line}`);
       if (kept.length > mostLines) kept.shift();
     }
   };
   // Where the log cannot be read (the container never began), nothing is kept.
   const collected = collect().catch(() => undefined);
+  // A job may have said nothing yet.
+  await Promise.race([begun.promise, collected, delay(firstLineMs)]);
   return {
     async end() {
       await Promise.race([collected, delay(patienceMs, undefined, { ref: false })]);
@@ -71,6 +74,5 @@ export function collectTail(cluster: Cluster, podPath: string): { end(): Promise
 export const fromTail = (kept: string | undefined, after = ''): StampedLine[] =>
   (kept ?? '')
     .split('\n')
-    .filter(Boolean)
-    .map(toStamped)
+    .flatMap(toStamped)
     .filter(({ time }) => time > after);

@@ -81,7 +81,7 @@ export function createJobRunner(options: KubernetesJobRunnerOptions): JobRunner 
 
   /** Deleting the pod is what sends SIGTERM; its Job stays and says how it ended, and keeps the last lines. */
   const stopPod = async (name: string, pod: PodObject, graceMs: number | undefined): Promise<void> => {
-    const tail = collectTail(cluster, podPath(pod));
+    const tail = await collectTail(cluster, podPath(pod));
     const query = graceMs === undefined ? {} : { gracePeriodSeconds: String(Math.ceil(graceMs / 1000)) };
     await orAbsent(cluster.call({ method: 'DELETE', path: podPath(pod), query }));
     await untilEnded(name);
@@ -90,7 +90,8 @@ export function createJobRunner(options: KubernetesJobRunnerOptions): JobRunner 
   };
 
   async function* linesOf({ object, pod }: Found, options: LogOptions): AsyncGenerator<StampedLine> {
-    if (!pod) return yield* fromTail(object.metadata.annotations?.[marks.log], options.after);
+    const kept = object.metadata.annotations?.[marks.log];
+    if (!pod || kept !== undefined) return yield* fromTail(kept, options.after);
     const state = containerOf(pod);
     if (state && !state.waiting) yield* readLog(cluster, podPath(pod), options);
   }

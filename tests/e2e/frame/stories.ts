@@ -7,6 +7,7 @@ import { folder, root } from './places.ts';
 export const stories = [
   'helm-test',
   'restricted',
+  'job-runner',
   'deadline-and-cancel',
   'train-then-generate',
   'label-to-served',
