@@ -221,6 +221,19 @@ export function describeEventBus(name: string, create: CreateHarness): void {
       await expect(events.replay(letter?.id ?? '')).rejects.toMatchObject({ code: 'NOT_FOUND' });
     });
 
+    test('what a durable name has still to handle can be counted', async () => {
+      const { events } = await open();
+      expect(await events.waiting?.('collector')).toBe(0);
+      const { until, stop } = await collect(events, {
+        handler: async ({ id }, { signal }) => (id === '1' ? undefined : delay(60_000, undefined, { signal })),
+      });
+      for (const id of ['1', '2', '3']) await events.publish(testEvent(id));
+      await until(2);
+      expect(await events.waiting?.('collector')).toBe(2);
+      await stop();
+      expect(await events.waiting?.('collector')).toBe(2);
+    });
+
     test('a handler that runs longer than ackWait keeps its event', async () => {
       const { events } = await open();
       const other = (await open()).events;

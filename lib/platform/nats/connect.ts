@@ -78,6 +78,7 @@ function toConnectError(error: unknown, { natsUrl, natsCaFile, natsCertFile }: N
     const how = 'check STRATA_NATS_USER and STRATA_NATS_PASSWORD, or STRATA_NATS_CREDENTIALS_FILE';
     return say('UNAUTHENTICATED', `NATS at ${natsUrl} refuses us (${message}): ${how}`);
   }
+  if (/ENOENT|EACCES|EISDIR/.test(message)) return say('FAILED_PRECONDITION', `the credentials of NATS: ${message}`);
   if (/certificate|tls|ssl|self.signed|altnames|doesn't exist/i.test(message)) {
     const how = 'check STRATA_NATS_CA_FILE, STRATA_NATS_CERT_FILE and STRATA_NATS_KEY_FILE';
     return say('FAILED_PRECONDITION', `NATS at ${natsUrl}: ${message}; ${how}`);

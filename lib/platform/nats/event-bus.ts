@@ -11,7 +11,7 @@ import { type Deliverer, deliver } from './deliver.ts';
 import { isWrongSequence } from './errors.ts';
 import { fetchSome } from './follow.ts';
 import type { Link, PersistOptions } from './link.ts';
-import { join, type Member } from './membership.ts';
+import { countWaiting, join, type Member } from './membership.ts';
 import type { Names } from './names.ts';
 
 export interface NatsEventBusOptions {
@@ -49,6 +49,7 @@ export function createEventBus({ link, names, log }: NatsEventBusOptions): Event
       return subscription;
     },
     deadLetters: letters.list,
+    waiting: (durable) => link.persist('counting events', () => countWaiting(link, names, checkDurable(durable))),
     replay: letters.replay,
     async close() {
       await Promise.all([...subscriptions].map((subscription) => subscription.stop()));

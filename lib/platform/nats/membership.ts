@@ -48,6 +48,12 @@ const findConsumer = (link: Link, names: Names, durable: string): Promise<Consum
     throw error;
   });
 
+/** Events that a durable name has still to take, or has taken and not settled; 0 for an unknown one. */
+export async function countWaiting(link: Link, names: Names, durable: string): Promise<number> {
+  const info = await findConsumer(link, names, durable);
+  return info ? info.num_pending + info.num_ack_pending : 0;
+}
+
 function newConsumer(names: Names, member: Member, position: number | undefined): Partial<ConsumerConfig> {
   const { durable, isPassing, subjects, ackWaitMs, from } = member;
   const fromSequence = { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: (position ?? 0) + 1 };

@@ -1,10 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { createAuthority } from '../../../tests/support/certificates.ts';
 import { readConfig } from '../config.ts';
 import { testEvent } from '../contract/test-event.ts';
+import { createCredentials } from './credentials.fixture.ts';
 import { type NatsServer, startNatsServer } from './nats-server.fixture.ts';
 import { openNats } from './open-nats.ts';
 import { natsSettings } from './settings.ts';
@@ -63,6 +64,21 @@ test('user and password open the door; wrong ones are refused at once, and no me
     expect(error).toMatchObject({ code: 'UNAUTHENTICATED', message: expect.stringContaining('STRATA_NATS_PASSWORD') });
     expect(error.message).not.toContain('guess3d');
   }
+});
+
+test("a credentials file opens the door, also one that was replaced meanwhile; a stranger's does not", async () => {
+  const { lines, creds } = createCredentials();
+  const server = await serve(...lines);
+  const file = join(folder, 'user.creds');
+  const env = { STRATA_NATS_URL: server.url, STRATA_NATS_CREDENTIALS_FILE: file, STRATA_NATS_PATIENCE_MS: '10000' };
+  writeFileSync(file, createCredentials().creds);
+  await expect(open(env)).rejects.toMatchObject({
+    code: 'UNAUTHENTICATED',
+    message: expect.stringContaining('STRATA_NATS_CREDENTIALS_FILE'),
+  });
+  writeFileSync(file, creds);
+  expect(await works(env)).toBe(true);
+  await expect(open({ ...env, STRATA_NATS_CREDENTIALS_FILE: '/nowhere.creds' })).rejects.toThrow('/nowhere.creds');
 });
 
 test('TLS: the server is checked against our authority, and we are checked against its', async () => {
