@@ -18,7 +18,7 @@ export interface ServiceContext extends ServiceTelemetry {
 }
 
 export interface ContextOptions {
-  name: ServiceName;
+  name: string;
   config: PlatformConfig;
   platform: Platform;
   log: Logger;

@@ -30,6 +30,8 @@ export interface EvaluationRecord {
   attempts: number;
   /** Those of them that died without a word. */
   deaths?: number;
+  /** The trace that asked for it; its work goes on in it. */
+  traceparent?: string | undefined;
   /** Whether evaluation.completed was published. */
   announced: boolean;
 }

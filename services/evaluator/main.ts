@@ -5,18 +5,22 @@ import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_
 import { implement, serveGrpc } from '#lib/platform/grpc-server.ts';
 import { runService, type StartService } from '#lib/platform/run-service.ts';
 import { type EvaluatorConfig, loadConfig } from './config.ts';
+import { createEvaluatorMetrics } from './metrics.ts';
 import { createEvaluatorService } from './service.ts';
 import { startSupervisor } from './supervisor.ts';
 import { createTextScorer } from './text-scorer.ts';
 import { addressVariables } from './worker-protocol.ts';
 
-export const start: StartService<EvaluatorConfig> = async (config, { platform, log, connect }) => {
+export const start: StartService<EvaluatorConfig> = async (config, context) => {
+  const { platform, log, connect, tracing } = context;
   const dataSampler = connect(DataSamplerServiceDefinition, config.dataSamplerAddress);
   const weightLoader = connect(WeightLoaderServiceDefinition, config.weightLoaderAddress);
   const scorer = createTextScorer({ ...config, objects: platform.objects });
   const supervisor = startSupervisor({
     ...platform,
     log,
+    tracing,
+    metrics: createEvaluatorMetrics(context.metrics, platform.state),
     pollMs: config.pollMs,
     workerEnv: {
       [addressVariables.dataSampler]: config.dataSamplerAddress,
@@ -28,11 +32,12 @@ export const start: StartService<EvaluatorConfig> = async (config, { platform, l
     dataSampler: dataSampler.client,
     weightLoader: weightLoader.client,
     scorer,
+    tracing,
   });
   return serveGrpc({
+    ...context,
     ...config,
     services: [implement(EvaluatorServiceDefinition, service)],
-    log,
     onStop: () => Promise.all([supervisor.stop(), scorer.close(), dataSampler.close(), weightLoader.close()]),
   });
 };

@@ -10,6 +10,7 @@ import { check } from '#lib/platform/check.ts';
 import { notFound } from '#lib/platform/errors.ts';
 import { idOfRequest } from '#lib/platform/ids.ts';
 import { type KeyValue, update } from '#lib/platform/key-value.ts';
+import type { Tracing } from '#lib/platform/telemetry/tracing.ts';
 import { checkFit, checkForm } from './check-request.ts';
 import { type EvaluationRecord, getEvaluation, hasEnded, listEvaluations, toMessage } from './evaluation.ts';
 import type { TextScorer } from './text-scorer.ts';
@@ -19,12 +20,13 @@ export interface EvaluatorDependencies {
   dataSampler: Pick<DataSamplerServiceClient, 'getDataset'>;
   weightLoader: Pick<WeightLoaderServiceClient, 'getModel'>;
   scorer: TextScorer;
+  tracing: Tracing;
 }
 
 const mostPairs = 1000;
 
 export const createEvaluatorService = (dependencies: EvaluatorDependencies): EvaluatorServiceImplementation => {
-  const { state, dataSampler, weightLoader, scorer } = dependencies;
+  const { state, dataSampler, weightLoader, scorer, tracing } = dependencies;
 
   async function resolveModel(model: { name: string; version: string } | undefined) {
     const { version } = await weightLoader.getModel(model ? { model } : {});
@@ -51,6 +53,7 @@ export const createEvaluatorService = (dependencies: EvaluatorDependencies): Eva
         createTime: new Date().toISOString(),
         endTime: '',
         attempts: 0,
+        traceparent: tracing.traceparent(),
         announced: false,
       };
       const stored = await update<EvaluationRecord>(state, keys.evaluation(id), (current) =>

@@ -7,7 +7,9 @@ import type { EventBus } from '#lib/platform/event-bus.ts';
 import { hasEnded as hasJobEnded, type JobRunner } from '#lib/platform/job-runner.ts';
 import { type KeyValue, update } from '#lib/platform/key-value.ts';
 import type { Logger } from '#lib/platform/log.ts';
+import type { Tracing } from '#lib/platform/telemetry/tracing.ts';
 import { changeEvaluation, type EvaluationRecord, getEvaluation, hasEnded } from './evaluation.ts';
+import type { EvaluatorMetrics } from './metrics.ts';
 import { interruptedExitCode, jobNameOf, workerEntry, workVariables } from './worker-protocol.ts';
 
 export interface SupervisorOptions {
@@ -15,6 +17,8 @@ export interface SupervisorOptions {
   events: EventBus;
   jobs: JobRunner;
   log: Logger;
+  tracing: Tracing;
+  metrics: EvaluatorMetrics;
   /** Addresses of the services that workers call. */
   workerEnv: Record<string, string>;
   pollMs: number;
@@ -28,14 +32,14 @@ export interface Supervisor {
 const mostDeaths = 3;
 
 export function startSupervisor(options: SupervisorOptions): Supervisor {
-  const { state, log, pollMs } = options;
+  const { state, log, pollMs, tracing } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
   const open = new Set<string>();
   const visit = async (id: string): Promise<void> => {
     const record = await getEvaluation(state, id);
     if (hasEnded(record) && record.announced) open.delete(id);
-    else await reconcile(record, options);
+    else await tracing.continue(record.traceparent, () => reconcile(record, options));
   };
   const follow = async (): Promise<void> => {
     for await (const change of state.watch<EvaluationRecord>(keys.evaluations, { signal })) {
@@ -85,6 +89,7 @@ async function reconcile(record: EvaluationRecord, options: SupervisorOptions): 
     return;
   }
   if (!hasJobEnded(job)) return;
+  options.metrics.workerLost();
   const isInterrupted = job.interrupted || job.exitCode === interruptedExitCode;
   await changeEvaluation(state, id, (current) => {
     if (current.attempts !== attempts) return undefined;

@@ -16,11 +16,13 @@ import {
   takeBatch,
   waitingFiles,
 } from './ledger.ts';
+import type { OrchestratorMetrics } from './metrics.ts';
 import { findPipeline, getPipeline, listPipelines, toStored } from './pipeline.ts';
 import { createRecord, getRecord, isActive, listRecords, type PipelineRunRecord, saveRecord } from './pipeline-run.ts';
 import { type StageDependencies, stages } from './stages.ts';
 
 export interface DriverOptions extends StageDependencies {
+  metrics: OrchestratorMetrics;
   state: KeyValue;
   log: Logger;
   /** Milliseconds since 1970. */
@@ -39,6 +41,7 @@ export interface Driver {
 }
 
 export function createDriver({ state, log, now, ...dependencies }: DriverOptions): Driver {
+  const { tracing, metrics } = dependencies;
   const moving = new Map<string, Promise<void>>();
 
   const readLedger = async (task: string): Promise<Ledger> => {
@@ -64,6 +67,7 @@ export function createDriver({ state, log, now, ...dependencies }: DriverOptions
         phase: 'preparing',
         pipeline: toStored(pipeline),
         ...files,
+        traceparent: files.batch.find((file) => file.traceparent)?.traceparent,
         reason: '',
         createTime,
         endTime: '',
@@ -80,6 +84,7 @@ export function createDriver({ state, log, now, ...dependencies }: DriverOptions
       if (next === record) return;
       const ended = isActive(next) ? next : { ...next, endTime: new Date(now()).toISOString() };
       record = (await saveRecord(state, phase, ended)) ?? record;
+      if (!isActive(record)) metrics.ended(record);
       log.info({ pipelineRun: id, phase: record.phase, reason: record.reason || undefined }, 'pipeline run moved on');
     }
   }
@@ -110,7 +115,9 @@ export function createDriver({ state, log, now, ...dependencies }: DriverOptions
 
   return {
     async addLabels(task, file) {
-      await update<Ledger>(state, keys.labels(task), (ledger) => addFile(ledger ?? emptyLedger, file, now()));
+      const traceparent = tracing.traceparent();
+      const labelled = { ...file, ...(traceparent && { traceparent }) };
+      await update<Ledger>(state, keys.labels(task), (ledger) => addFile(ledger ?? emptyLedger, labelled, now()));
     },
     async trigger(task) {
       await getPipeline(state, task);

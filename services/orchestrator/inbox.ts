@@ -8,6 +8,7 @@ import { isAbortError } from '#lib/platform/errors.ts';
 import type { EventBus } from '#lib/platform/event-bus.ts';
 import type { Logger } from '#lib/platform/log.ts';
 import type { ObjectInfo, ObjectStore } from '#lib/platform/object-store.ts';
+import type { Tracing } from '#lib/platform/telemetry/tracing.ts';
 
 export interface InboxOptions {
   objects: ObjectStore;
@@ -43,9 +44,15 @@ export async function announceLabels({ objects, events }: InboxOptions, task: st
 
 export const taskOf = (key: string): string => key.split('/')[1] ?? '';
 
+export interface WatchOptions extends InboxOptions {
+  tracing: Tracing;
+  pollMs: number;
+  signal: AbortSignal;
+}
+
 /** Looks at the inbox every `pollMs` until aborted. A file counts once it has stood still from one look to the next. */
-export async function watchInbox(options: InboxOptions & { pollMs: number; signal: AbortSignal }): Promise<void> {
-  const { objects, log, pollMs, signal } = options;
+export async function watchInbox(options: WatchOptions): Promise<void> {
+  const { objects, log, tracing, pollMs, signal } = options;
   const seen = new Map<string, string>();
   const announced = new Map<string, string>();
   while (!signal.aborted) {
@@ -54,7 +61,9 @@ export async function watchInbox(options: InboxOptions & { pollMs: number; signa
         const isStill = seen.get(info.key) === stateOf(info);
         seen.set(info.key, stateOf(info));
         if (!isStill || announced.get(info.key) === stateOf(info)) continue;
-        await announceLabels(options, taskOf(info.key), info.key);
+        const task = taskOf(info.key);
+        const attributes = { 'strata.task': task, 'strata.object.key': info.key };
+        await tracing.span('labels dropped', { attributes }, () => announceLabels(options, task, info.key));
         announced.set(info.key, stateOf(info));
       }
       await delay(pollMs, undefined, { signal });

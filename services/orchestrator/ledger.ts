@@ -10,6 +10,8 @@ const labelledFile = z.object({
   examples: z.number(),
   /** The pipeline run that took it; empty while it waits. */
   pipelineRunId: z.string(),
+  /** The trace that brought it. */
+  traceparent: z.string().optional(),
 });
 
 export const ledgerSchema = z.object({

@@ -15,10 +15,12 @@ import { createDriver, type Driver } from './driver.ts';
 import { subscribeAll } from './events.ts';
 import { keepScale } from './idle.ts';
 import { watchInbox } from './inbox.ts';
+import { createOrchestratorMetrics } from './metrics.ts';
 import { followPipelines } from './pipelines-file.ts';
 import { createOrchestratorService } from './service.ts';
 
-export const start: StartService<OrchestratorConfig> = async (config, { platform, log, connect }) => {
+export const start: StartService<OrchestratorConfig> = async (config, context) => {
+  const { platform, log, connect, tracing } = context;
   const { events, objects, state } = platform;
   const connections = {
     dataSampler: connect(DataSamplerServiceDefinition, config.dataSamplerAddress),
@@ -30,6 +32,8 @@ export const start: StartService<OrchestratorConfig> = async (config, { platform
     state,
     log,
     now: Date.now,
+    tracing,
+    metrics: createOrchestratorMetrics(context.metrics, { state, now: Date.now }),
     dataSampler: connections.dataSampler.client,
     trainer: connections.trainer.client,
     evaluator: connections.evaluator.client,
@@ -41,7 +45,7 @@ export const start: StartService<OrchestratorConfig> = async (config, { platform
   const subscriptions = await subscribeAll({ events, driver });
   const ticking = tickUntilStopped(driver, { everyMs: config.tickMs, signal, log });
   const watching = config.inboxPollMs
-    ? watchInbox({ objects, events, log, pollMs: config.inboxPollMs, signal })
+    ? watchInbox({ objects, events, log, tracing, pollMs: config.inboxPollMs, signal })
     : undefined;
   const notified = config.minioSubject
     ? await (await import('./minio-notifications.ts')).followMinio(config, { objects, events, log })
@@ -57,11 +61,11 @@ export const start: StartService<OrchestratorConfig> = async (config, { platform
       })
     : undefined;
   return serveGrpc({
+    ...context,
     services: [
       implement(OrchestratorServiceDefinition, createOrchestratorService({ state, objects, events, log, driver })),
     ],
     ...config,
-    log,
     onStop: async () => {
       stopping.abort();
       await notified?.stop();

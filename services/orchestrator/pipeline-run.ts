@@ -38,6 +38,8 @@ export interface PipelineRunRecord {
   candidateScore?: number;
   incumbentScore?: number;
   reason: string;
+  /** The trace of its first file that has one; every stage goes on in it. */
+  traceparent?: string | undefined;
   createTime: string;
   endTime: string;
 }

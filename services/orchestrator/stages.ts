@@ -21,6 +21,7 @@ import {
 } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
 import type { WeightLoaderServiceClient } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
 import { AppError, hasCode } from '#lib/platform/errors.ts';
+import { notTraced, type Tracing } from '#lib/platform/telemetry/tracing.ts';
 import { judge } from './gate.ts';
 import { fromStored } from './pipeline.ts';
 import type { ActivePhase, PipelineRunRecord } from './pipeline-run.ts';
@@ -30,12 +31,22 @@ export interface StageDependencies {
   trainer: Pick<TrainerServiceClient, 'createRun' | 'getRun'>;
   evaluator: Pick<EvaluatorServiceClient, 'createEvaluation' | 'getEvaluation'>;
   weightLoader: Pick<WeightLoaderServiceClient, 'getModel' | 'promoteModel'>;
+  tracing: Tracing;
 }
 
 /** Takes a run one stage on. The same record comes back where it has to wait for a training run or an evaluation. */
 export type Stage = (record: PipelineRunRecord, dependencies: StageDependencies) => Promise<PipelineRunRecord>;
 
 const validationShare = 0.2;
+
+/** A stage that does something, as a span of the trace that brought the labels. Looking whether it is time is no span. */
+const traced =
+  (name: string, stage: Stage): Stage =>
+  (record, dependencies) => {
+    const attributes = { 'strata.pipeline_run.id': record.id, 'strata.task': record.task };
+    const parent = record.traceparent ?? notTraced;
+    return dependencies.tracing.span(name, { parent, attributes }, () => stage(record, dependencies));
+  };
 
 const prepare: Stage = async (record, { dataSampler }) => {
   const pipeline = fromStored(record.pipeline);
@@ -57,26 +68,27 @@ const prepare: Stage = async (record, { dataSampler }) => {
   return { ...record, phase: 'training', dataset: required(dataset?.ref, 'dataset') };
 };
 
-const train: Stage = async (record, { trainer }) => {
+const startTraining: Stage = async (record, { trainer }) => {
   const pipeline = fromStored(record.pipeline);
-  if (!record.runId) {
-    const { run } = await trainer.createRun({
-      requestId: record.id,
-      name: `${record.task}-${record.id.slice(-8)}`,
-      labels: { pipeline_run: record.id },
-      spec: {
-        objective: pipeline.objective,
-        start: { $case: 'base', value: required(pipeline.base, 'base') },
-        mixture: [{ dataset: required(record.dataset, 'dataset'), weight: 0 }],
-        ...(pipeline.hyperparameters && { hyperparameters: pipeline.hyperparameters }),
-        seed: pipeline.seed,
-        outputModel: pipeline.outputModel,
-        device: pipeline.device,
-      },
-    });
-    return { ...record, runId: required(run, 'run').id };
-  }
-  const { run } = await trainer.getRun({ runId: record.runId });
+  const { run } = await trainer.createRun({
+    requestId: record.id,
+    name: `${record.task}-${record.id.slice(-8)}`,
+    labels: { pipeline_run: record.id },
+    spec: {
+      objective: pipeline.objective,
+      start: { $case: 'base', value: required(pipeline.base, 'base') },
+      mixture: [{ dataset: required(record.dataset, 'dataset'), weight: 0 }],
+      ...(pipeline.hyperparameters && { hyperparameters: pipeline.hyperparameters }),
+      seed: pipeline.seed,
+      outputModel: pipeline.outputModel,
+      device: pipeline.device,
+    },
+  });
+  return { ...record, runId: required(run, 'run').id };
+};
+
+const awaitTraining: Stage = async (record, { trainer }) => {
+  const { run } = await trainer.getRun({ runId: required(record.runId, 'runId') });
   if (run?.phase === RunPhase.PHASE_SUCCEEDED)
     return { ...record, phase: 'evaluating', candidate: required(run.model, 'model') };
   if (run?.phase === RunPhase.PHASE_FAILED || run?.phase === RunPhase.PHASE_CANCELLED) {
@@ -88,21 +100,36 @@ const train: Stage = async (record, { trainer }) => {
   return record;
 };
 
-const evaluate: Stage = async (record, dependencies) => {
-  const { evaluator, weightLoader } = dependencies;
-  const pipeline = fromStored(record.pipeline);
+const startEvaluations: Stage = async (record, dependencies) => {
   const candidate = required(record.candidate, 'candidate');
-  if (!record.evaluationId) {
-    const incumbent = await versionInService(weightLoader, pipeline);
-    const start = (model: ArtifactRef, suffix: string) => startEvaluation(dependencies, record, model, suffix);
-    const evaluationId = await start(candidate, 'candidate');
-    if (!incumbent) return { ...record, evaluationId };
-    return { ...record, evaluationId, incumbent, incumbentEvaluationId: await start(incumbent, 'incumbent') };
-  }
-  const mine = await finishedEvaluation(evaluator, record.evaluationId);
+  const incumbent = await versionInService(dependencies.weightLoader, fromStored(record.pipeline));
+  const start = (model: ArtifactRef, suffix: string) => startEvaluation(dependencies, record, model, suffix);
+  const evaluationId = await start(candidate, 'candidate');
+  if (!incumbent) return { ...record, evaluationId };
+  return { ...record, evaluationId, incumbent, incumbentEvaluationId: await start(incumbent, 'incumbent') };
+};
+
+const awaitEvaluations: Stage = async (record, dependencies) => {
+  const { evaluator } = dependencies;
+  const mine = await finishedEvaluation(evaluator, required(record.evaluationId, 'evaluationId'));
   const theirs =
     record.incumbentEvaluationId && (await finishedEvaluation(evaluator, record.incumbentEvaluationId, 'may fail'));
   if (mine === 'running' || theirs === 'running') return record;
+  const decide = traced('gate', (current, { weightLoader }) =>
+    judgeAndPromote(current, { weightLoader, mine, theirs }),
+  );
+  return decide(record, dependencies);
+};
+
+interface Judged extends Pick<StageDependencies, 'weightLoader'> {
+  mine: Evaluation | undefined;
+  /** Of the version in service; nothing where none serves, or where it cannot be measured. */
+  theirs: Evaluation | undefined | '';
+}
+
+async function judgeAndPromote(record: PipelineRunRecord, { weightLoader, mine, theirs }: Judged) {
+  const pipeline = fromStored(record.pipeline);
+  const candidate = required(record.candidate, 'candidate');
   const score = scoreOf(required(mine, 'evaluation'), pipeline);
   const incumbentScore = theirs ? scoreOf(theirs, pipeline) : undefined;
   const { promote, reason } = judge(required(pipeline.gate, 'gate'), score, incumbentScore);
@@ -112,19 +139,23 @@ const evaluate: Stage = async (record, dependencies) => {
     candidateScore: score.value,
     ...(incumbentScore && { incumbentScore: incumbentScore.value }),
   };
-  if (!promote) return { ...judged, phase: 'refused' };
+  if (!promote) return { ...judged, phase: 'refused' as const };
   await weightLoader.promoteModel({
     model: candidate,
     alias: pipeline.alias,
     reason: `pipeline run ${record.id}: ${reason}`,
   });
-  return { ...judged, phase: 'promoted' };
-};
+  return { ...judged, phase: 'promoted' as const };
+}
 
-export const stages = { preparing: prepare, training: train, evaluating: evaluate } satisfies Record<
-  ActivePhase,
-  Stage
->;
+const train = traced('start training', startTraining);
+const evaluate = traced('start evaluations', startEvaluations);
+
+export const stages = {
+  preparing: traced('prepare dataset', prepare),
+  training: (record, dependencies) => (record.runId ? awaitTraining : train)(record, dependencies),
+  evaluating: (record, dependencies) => (record.evaluationId ? awaitEvaluations : evaluate)(record, dependencies),
+} satisfies Record<ActivePhase, Stage>;
 
 const datasetKinds: Partial<Record<Objective, DatasetKind>> = {
   [Objective.OBJECTIVE_CLASSIFY]: DatasetKind.DATASET_KIND_LABELLED,

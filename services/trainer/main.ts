@@ -7,32 +7,38 @@ import { runService, type StartService } from '#lib/platform/run-service.ts';
 import { createAnnouncer } from './announce.ts';
 import { loadConfig, type TrainerConfig } from './config.ts';
 import { createMetricLog } from './metric-log.ts';
+import { createTrainerMetrics } from './metrics.ts';
 import { createRunStore } from './run-store.ts';
 import { createTrainerService } from './service.ts';
 import { startSupervisor } from './supervisor.ts';
 import { addressVariables } from './worker-protocol.ts';
 
-export const start: StartService<TrainerConfig> = async (config, { platform, log, connect }) => {
+export const start: StartService<TrainerConfig> = async (config, context) => {
+  const { platform, log, connect, tracing } = context;
   const { state, events, jobs, objects } = platform;
   const dataSampler = connect(DataSamplerServiceDefinition, config.dataSamplerAddress);
   const weightLoader = connect(WeightLoaderServiceDefinition, config.weightLoaderAddress);
   const runs = createRunStore(state);
-  const metrics = createMetricLog(state);
+  const metricLog = createMetricLog(state);
+  const metrics = createTrainerMetrics(context.metrics, runs);
   const service = createTrainerService({
     runs,
-    metrics,
+    metrics: metricLog,
+    tracing,
     objects,
     dataSampler: dataSampler.client,
     weightLoader: weightLoader.client,
   });
   const server = await serveGrpc({
+    ...context,
     ...config,
     services: [implement(TrainerServiceDefinition, service)],
-    log,
     onStop: () => Promise.all([supervisor.stop(), dataSampler.close(), weightLoader.close()]),
   });
   const supervisor = startSupervisor({
     ...config,
+    tracing,
+    metrics,
     runs,
     jobs,
     announcer: createAnnouncer(events, runs),

@@ -3,7 +3,9 @@
 import { hasCode } from '#lib/platform/errors.ts';
 import { hasEnded, type Job, type JobRunner } from '#lib/platform/job-runner.ts';
 import type { Logger } from '#lib/platform/log.ts';
+import type { Tracing } from '#lib/platform/telemetry/tracing.ts';
 import type { Announcer } from './announce.ts';
+import type { TrainerMetrics } from './metrics.ts';
 import { buryWorker, type DeathPolicy, isOver, moveRun, type Run, restartRun } from './run.ts';
 import type { RunStore } from './run-store.ts';
 import { exitCodes, jobNameOf, workerEntry, workVariables } from './worker-protocol.ts';
@@ -13,6 +15,8 @@ export interface ReconcileOptions extends DeathPolicy {
   jobs: JobRunner;
   announcer: Announcer;
   log: Logger;
+  tracing: Tracing;
+  metrics: TrainerMetrics;
   /** Environment of every worker, beside what every job gets: the addresses of the services it calls. */
   workerEnv: Record<string, string>;
   /** How long a worker has for its last checkpoint when its run is cancelled. */
@@ -24,7 +28,7 @@ const noticeableWaitMs = 5000;
 
 /** The function to call with a run's id whenever it, or its job, may have changed. */
 export const createReconciler = (options: ReconcileOptions) => {
-  const { runs, jobs, announcer, log, workerEnv, cancelGraceMs } = options;
+  const { runs, jobs, announcer, log, tracing, metrics, workerEnv, cancelGraceMs } = options;
   const cancels = new Set<string>();
 
   const startJob = async (run: Run, job: string): Promise<void> => {
@@ -86,6 +90,7 @@ export const createReconciler = (options: ReconcileOptions) => {
         : undefined,
     );
     if (isOver(next) && next.state.phase !== 'failed') return; // ending the run was the worker's last act
+    if (next.state.phase === 'pending') metrics.restarted();
     log.warn({ run: run.id, job: name, phase: next.state.phase, restart: next.restarts.at(-1) }, 'worker ended');
   };
 
@@ -106,8 +111,7 @@ export const createReconciler = (options: ReconcileOptions) => {
       .finally(() => cancels.delete(name));
   };
 
-  return async (id: string): Promise<void> => {
-    const run = await runs.get(id);
+  const look = async (run: Run): Promise<void> => {
     await announcer.announce(run);
     const { state } = run;
     switch (state.phase) {
@@ -124,6 +128,11 @@ export const createReconciler = (options: ReconcileOptions) => {
       default:
         return state satisfies never;
     }
+  };
+
+  return async (id: string): Promise<void> => {
+    const run = await runs.get(id);
+    await tracing.continue(run.traceparent, () => look(run));
   };
 };
 

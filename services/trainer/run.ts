@@ -62,6 +62,8 @@ export interface Run {
   lastMetrics: MetricPoint | null;
   /** What the newest worker said before it gave up; empty where it died without a word. */
   workerError: string;
+  /** The trace that asked for it; its work goes on in it. */
+  traceparent?: string | undefined;
   /** The id of the last event that told the others how the run stands; see announce.ts. */
   announced: string;
 }

@@ -6,6 +6,7 @@ import type {
 } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
 import { refuse } from '#lib/platform/check.ts';
 import { idOfRequest } from '#lib/platform/ids.ts';
+import type { Tracing } from '#lib/platform/telemetry/tracing.ts';
 import { checkRequest } from './check-spec.ts';
 import type { MetricLog } from './metric-log.ts';
 import { forRequest, newRun } from './new-run.ts';
@@ -18,12 +19,13 @@ import { watchRun } from './watch-run.ts';
 export interface TrainerDependencies extends Catalogues {
   runs: RunStore;
   metrics: MetricLog;
+  tracing: Tracing;
   /** How long CancelRun waits for the worker's last checkpoint before it answers with the run as it then is. */
   cancelPatienceMs?: number;
 }
 
 export const createTrainerService = (dependencies: TrainerDependencies): TrainerServiceImplementation => {
-  const { runs, metrics, cancelPatienceMs = 20_000 } = dependencies;
+  const { runs, metrics, tracing, cancelPatienceMs = 20_000 } = dependencies;
 
   const createRun = async (request: CreateRunRequest, signal: AbortSignal): Promise<Run> => {
     const id = idOfRequest('run', request.requestId);
@@ -31,7 +33,8 @@ export const createTrainerService = (dependencies: TrainerDependencies): Trainer
     if (known) return forRequest(known, request);
     refuse(checkRequest(request));
     const resolved = await resolveSpec(request.spec as RunSpec, dependencies, signal);
-    return forRequest(await runs.create(newRun(id, request, resolved, new Date())), request);
+    const run = { ...newRun(id, request, resolved, new Date()), traceparent: tracing.traceparent() };
+    return forRequest(await runs.create(run), request);
   };
 
   /** The run once it is over, or as it is when patience or the caller's signal ends. */

@@ -55,6 +55,15 @@ export interface MetricRegistry {
 /** Buckets for durations in seconds: from a quick call to a generation of minutes. */
 export const secondsBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300] as const;
 
+/** One look for all that are told of it within a second. */
+export function shared<T>(read: () => Promise<T>): () => Promise<T> {
+  let last: { at: number; value: Promise<T> } | undefined;
+  return () => {
+    if (!last || performance.now() - last.at > 1000) last = { at: performance.now(), value: read() };
+    return last.value;
+  };
+}
+
 type Kind = 'counter' | 'gauge' | 'histogram';
 
 interface Series {

@@ -6,7 +6,8 @@ export const traceJobs = (jobs: JobRunner, { tracing }: Pick<ServiceTelemetry, '
   ...jobs,
   start(spec) {
     if (!tracing.traceparent()) return jobs.start(spec);
-    const attributes = { 'strata.job.name': spec.name, 'strata.job.entry': spec.entry };
+    const owners = Object.entries(spec.labels ?? {}).map(([what, id]) => [`strata.${what}.id`, id]);
+    const attributes = { 'strata.job.name': spec.name, 'strata.job.entry': spec.entry, ...Object.fromEntries(owners) };
     return tracing.span('start job', { kind: 'producer', attributes }, () => {
       const TRACEPARENT = tracing.traceparent() ?? '';
       return jobs.start({ ...spec, env: { ...spec.env, TRACEPARENT } });

@@ -5,10 +5,9 @@ import { DataSamplerServiceDefinition } from '#lib/contracts/gen/strata/data_sam
 import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
 import { resolveEngine } from '#lib/platform/artifacts.ts';
 import { fromUnknown, hasCode, isAbortError } from '#lib/platform/errors.ts';
-import { createConnect } from '#lib/platform/grpc-client.ts';
-import { createLogger, type Logger } from '#lib/platform/log.ts';
-import { openPlatform, type Platform } from '#lib/platform/platform.ts';
-import { nextSignal } from '#lib/platform/run-service.ts';
+import { createLogger } from '#lib/platform/log.ts';
+import { inJob } from '#lib/platform/run-job.ts';
+import { nextSignal, type ServiceContext } from '#lib/platform/run-service.ts';
 import { openEngine } from '#lib/tensor/engine.ts';
 import { changeEvaluation } from '../evaluation.ts';
 import { interruptedExitCode } from '../worker-protocol.ts';
@@ -18,11 +17,10 @@ import { runTasks } from './run-tasks.ts';
 /** A service that is away is not asked without pause. */
 const beforeAnotherMs = 1000;
 
-async function work(config: WorkerConfig, platform: Platform, log: Logger): Promise<number> {
+async function work(config: WorkerConfig, { platform, log, connect }: ServiceContext): Promise<number> {
   const { evaluationId, cacheDir, device } = config;
   const stopping = new AbortController();
   void nextSignal().then(() => stopping.abort());
-  const connect = createConnect(config);
   const dataSampler = connect(DataSamplerServiceDefinition, config.dataSamplerAddress);
   const weightLoader = connect(WeightLoaderServiceDefinition, config.weightLoaderAddress);
   try {
@@ -65,7 +63,6 @@ async function work(config: WorkerConfig, platform: Platform, log: Logger): Prom
 
 const config = loadConfig();
 const log = createLogger({ service: 'evaluator', level: config.logLevel }).child({ evaluation: config.evaluationId });
-const platform = await openPlatform(config);
-const exitCode = await work(config, platform, log);
-await platform.close();
-process.exit(exitCode);
+const attributes = { 'strata.evaluation.id': config.evaluationId };
+const options = { name: 'evaluator-worker', log, attributes };
+process.exit(await inJob(config, options, (context) => work(config, context)));

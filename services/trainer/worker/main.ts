@@ -5,10 +5,9 @@ import { join } from 'node:path';
 import { DataSamplerServiceDefinition } from '#lib/contracts/gen/strata/data_sampler/v1/data_sampler.ts';
 import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
 import { resolveEngine } from '#lib/platform/artifacts.ts';
-import { createConnect } from '#lib/platform/grpc-client.ts';
 import { createLogger, type Logger } from '#lib/platform/log.ts';
-import { openPlatform } from '#lib/platform/platform.ts';
-import { nextSignal } from '#lib/platform/run-service.ts';
+import { inJob } from '#lib/platform/run-job.ts';
+import { nextSignal, type ServiceContext } from '#lib/platform/run-service.ts';
 import { openEngine } from '#lib/tensor/engine.ts';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { moveRun, type Run } from '../run.ts';
@@ -19,16 +18,21 @@ import { loadConfig, type WorkerConfig } from './config.ts';
 import { toFailure } from './fail.ts';
 import { work } from './work.ts';
 
-const main = async (config: WorkerConfig): Promise<number> => {
+const main = (config: WorkerConfig): Promise<number> => {
   const { runId, attempt } = config;
-  const log = createLogger({ service: 'trainer-worker', level: config.logLevel }).child({ run: runId, attempt });
+  const name = 'trainer-worker';
+  const log = createLogger({ service: name, level: config.logLevel }).child({ run: runId, attempt });
+  const attributes = { 'strata.run.id': runId, 'strata.run.attempt': attempt };
+  return inJob(config, { name, log, attributes }, (context) => workOn(config, context));
+};
+
+const workOn = async (config: WorkerConfig, { platform, connect, log }: ServiceContext): Promise<number> => {
+  const { runId, attempt } = config;
   const stop = new AbortController();
   void nextSignal().then((signal) => {
     log.info({ signal }, 'asked to stop');
     stop.abort();
   });
-  const platform = await openPlatform(config);
-  const connect = createConnect(config);
   const dataSampler = connect(DataSamplerServiceDefinition, config.dataSamplerAddress);
   const weightLoader = connect(WeightLoaderServiceDefinition, config.weightLoaderAddress);
   const claim = createClaim(createRunStore(platform.state), runId, attempt);
@@ -48,7 +52,7 @@ const main = async (config: WorkerConfig): Promise<number> => {
   } catch (error) {
     return await giveUp(error, { claim, runId, log });
   } finally {
-    await Promise.allSettled([dataSampler.close(), weightLoader.close(), platform.close()]);
+    await Promise.allSettled([dataSampler.close(), weightLoader.close()]);
   }
 };
 
