@@ -39,7 +39,10 @@ export interface PresignRequest {
 }
 
 export interface ObjectStore {
-  /** Whole or not at all: a reader never sees half an object. A full disk is RESOURCE_EXHAUSTED. No key may be another one's folder. */
+  /**
+   * Whole or not at all: a reader never sees half an object. A full disk is RESOURCE_EXHAUSTED. No key may be another one's folder: callers
+   * see to that (contracts/keys.ts makes none), for only a folder can refuse it; S3 takes both, and MinIO then lists one of them.
+   */
   put(key: string, body: Body, options?: PutObjectOptions): Promise<StoredObject>;
   /** NOT_FOUND for an unknown key; OUT_OF_RANGE where `offset` lies behind the end. */
   get(key: string, range?: Range & { signal?: AbortSignal }): Promise<Uint8Array<ArrayBuffer>>;

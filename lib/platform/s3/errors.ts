@@ -35,7 +35,16 @@ export function explain(error: unknown, place: Place, key = ''): unknown {
   const known = answers[code] ?? answerOfKind(code);
   if (!known) return error;
   const [appCode, say] = known;
-  return new AppError(appCode, say({ ...place, key, code }), { cause: error, details: { ...place, code } });
+  return new AppError(appCode, say({ ...place, key, code }), {
+    cause: withoutKeys(error),
+    details: { ...place, code },
+  });
+}
+
+/** S3 repeats who signed what in its errors; logs keep the text, and what its support asks for. */
+function withoutKeys(error: unknown): unknown {
+  const { amzRequestid, message, stack } = error as Error & { amzRequestid?: string };
+  return amzRequestid ? Object.assign(new Error(message), { amzRequestid, code: codeOf(error), stack }) : error;
 }
 
 type Answer = [ErrorCode, (facts: Place & { key: string; code: string }) => string];
