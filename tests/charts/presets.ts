@@ -1,0 +1,52 @@
+// The ways to install that are checked: the two presets, and what else values can switch on, as far apart as possible.
+import type { Preset } from './render.ts';
+
+export const presets: Record<string, Preset> = {
+  'values-kind.yaml': { files: ['values-kind.yaml'] },
+  'values-gpu.yaml': { files: ['values-gpu.yaml'], set: { 'gateway.auth.existingSecret': 'keys' } },
+  'everything inside, with TLS by cert-manager': {
+    files: ['values-kind.yaml'],
+    set: {
+      'tls.enabled': true,
+      'minio.notifications.enabled': true,
+      'inference.autoscaling.idle.enabled': true,
+      'inference.autoscaling.hpa.enabled': true,
+      'inference.autoscaling.hpa.targetRequestsWaiting': 4,
+      'inference.models[0]': 'gpt2',
+      'gateway.ingress.enabled': true,
+      'gateway.ingress.host': 'strata.example.org',
+      'gateway.tlsSecret': 'edge',
+      'tracing.endpoint': 'http://collector.monitoring:4318',
+      'metrics.serviceMonitor.enabled': true,
+      'metrics.alerts.enabled': true,
+      'metrics.dashboards.enabled': true,
+      'inference.profile': 'gpu',
+    },
+  },
+  'everything outside, with secrets of one’s own': {
+    set: {
+      'nats.enabled': false,
+      'nats.url': 'tls://nats.example.org:4222',
+      'nats.credentialsSecret': 'nats-user',
+      'nats.caSecret': 'nats-ca',
+      'minio.enabled': false,
+      'objectStore.endpoint': 'https://s3.example.org',
+      'objectStore.existingSecret': 's3',
+      'objectStore.caSecret': 's3-ca',
+      'tls.enabled': true,
+      'tls.existingSecret': 'strata-tls',
+      'gateway.auth.jwt.issuer': 'https://id.example.org',
+      'gateway.auth.jwt.audience': 'strata',
+      'gateway.auth.jwt.jwksUrl': 'https://id.example.org/jwks.json',
+      'gateway.auth.sharedNames[0]': 'gpt2',
+      'gateway.httpRoute.enabled': true,
+      'gateway.httpRoute.parentRefs[0].name': 'edge',
+      'inference.autoscaling.keda.enabled': true,
+      'inference.autoscaling.keda.prometheusAddress': 'http://prometheus.monitoring',
+      'jobs.kueueQueue': 'strata',
+      'networkPolicy.enabled': true,
+      'image.registry': 'registry.example.org',
+      'image.pullSecrets[0]': 'registry',
+    },
+  },
+};
