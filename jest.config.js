@@ -25,6 +25,7 @@ export default {
     project('parity', ['<rootDir>/tests/parity/**/*.test.ts']),
     project('architecture', ['<rootDir>/tests/architecture/**/*.test.ts']),
     project('integration', ['<rootDir>/tests/integration/**/*.test.ts']),
+    project('charts', ['<rootDir>/tests/charts/**/*.test.ts']),
     project('e2e', ['<rootDir>/tests/e2e/!(frame)/*.test.ts']),
     project('training', ['<rootDir>/tests/training/**/*.test.ts']),
   ],
