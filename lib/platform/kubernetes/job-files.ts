@@ -28,7 +28,7 @@ const profileSchema = z.strictObject({
   device: z.enum(['cpu', 'cuda']).default('cpu'),
   image: z.string().optional(),
   /** Names such as `nvidia.com/gpu` or `nvidia.com/mig-1g.10gb` are values like any other. */
-  resources: z.strictObject({ requests: quantities.optional(), limits: quantities.optional() }).default({}),
+  resources: z.strictObject({ requests: quantities.optional(), limits: quantities.optional() }).optional(),
   nodeSelector: texts.default({}),
   tolerations: z.array(z.looseObject({})).default([]),
   affinity: z.looseObject({}).optional(),

@@ -92,11 +92,8 @@ test('one pod, once, and the Job remembers how it ended; grace and lifetime are 
   ]);
 });
 
-test("a profile's resources, node selector and tolerations are added to the template's", () => {
-  expect(containerOf().resources).toEqual({
-    requests: { cpu: 2, 'ephemeral-storage': '1Gi' },
-    limits: { memory: '4Gi' },
-  });
+test("a profile's resources count instead of the template's; node selector and tolerations are added to them", () => {
+  expect(containerOf().resources).toEqual({ requests: { cpu: 2 }, limits: { memory: '4Gi' } });
   const { spec: pod } = toManifest({ ...spec, profile: 'gpu' }, options).spec.template;
   expect(pod).toMatchObject({
     nodeSelector: { 'kubernetes.io/os': 'linux', pool: 'gpu' },

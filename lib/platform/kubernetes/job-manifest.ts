@@ -114,15 +114,7 @@ function containerOf(template: Container, { entry, args = [], env = {} }: JobSpe
     ...(profile.image && { image: profile.image }),
     args: [entry, ...args],
     env: [...kept, ...Object.entries(added).map(([name, value]) => ({ name, value }))],
-    resources: {
-      ...template.resources,
-      ...mergeQuantities('requests', template, profile),
-      ...mergeQuantities('limits', template, profile),
-    },
+    // Not merged: a template that asks for a GPU must not do so for every profile.
+    ...(profile.resources && { resources: profile.resources }),
   };
-}
-
-function mergeQuantities(kind: 'requests' | 'limits', { resources }: Container, profile: Profile) {
-  const merged = { ...resources?.[kind], ...profile.resources[kind] };
-  return Object.keys(merged).length ? { [kind]: merged } : {};
 }

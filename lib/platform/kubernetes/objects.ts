@@ -27,12 +27,14 @@ export interface Condition {
   lastTransitionTime?: string;
 }
 
+type Quantities = Record<string, string | number>;
+
 export interface Container {
   name: string;
   image?: string;
   args?: string[];
   env?: { name: string; value?: string; valueFrom?: unknown }[];
-  resources?: Record<string, Record<string, string | number>>;
+  resources?: { requests?: Quantities | undefined; limits?: Quantities | undefined };
 }
 
 export interface PodSpec {
