@@ -9,6 +9,7 @@ import { createKeyValue } from '#lib/platform/embedded/key-value.ts';
 import { AppError } from '#lib/platform/errors.ts';
 import type { KeyValue } from '#lib/platform/key-value.ts';
 import { createLogger } from '#lib/platform/log.ts';
+import { createMetricRegistry } from '#lib/platform/telemetry/metrics.ts';
 import { createHold } from './hold.ts';
 
 const log = createLogger({ service: 'gateway', level: 'silent' });
@@ -26,7 +27,9 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-const holdFor = (holdMs: number) => createHold({ state, log, holdMs, pauseMs: 10 });
+const registry = createMetricRegistry();
+const metrics = registry.forService('gateway');
+const holdFor = (holdMs: number) => createHold({ state, log, metrics, holdMs, pauseMs: 10 });
 const unreachable = () => new AppError('UNAVAILABLE', 'nobody listens', { details: { unreachable: 'here:1' } });
 
 /** A call that finds nobody there for so many times. */
@@ -55,8 +58,10 @@ test('a caller who leaves ends the waiting', async () => {
   const leaving = new AbortController();
   const held = holdFor(60_000).unary(call, { signal: leaving.signal });
   while (calls.length < 2) await delay(5);
+  expect(await registry.render()).toContain('strata_gateway_requests_held{service="gateway"} 1\n');
   leaving.abort();
   await expect(held).rejects.toMatchObject({ name: 'AbortError' });
+  expect(await registry.render()).toContain('strata_gateway_requests_held{service="gateway"} 0\n');
   const made = calls.length;
   await delay(50);
   expect(calls).toHaveLength(made);

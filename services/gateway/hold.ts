@@ -8,10 +8,12 @@ import type { DeadlineOption } from '#lib/platform/grpc-client.ts';
 import { isUnreachable } from '#lib/platform/grpc-status.ts';
 import type { KeyValue } from '#lib/platform/key-value.ts';
 import type { Logger } from '#lib/platform/log.ts';
+import type { Metrics } from '#lib/platform/telemetry/metrics.ts';
 
 export interface HoldOptions {
   state: KeyValue;
   log: Logger;
+  metrics: Metrics;
   /** The longest that a request is held. */
   holdMs: number;
   /** Between two looks whether inference is there. */
@@ -40,7 +42,9 @@ export function holdWhileAway<T extends Inference>(inference: T, hold: Hold): T 
   };
 }
 
-export function createHold({ state, log, holdMs, pauseMs = 250 }: HoldOptions) {
+export function createHold({ state, log, metrics, holdMs, pauseMs = 250 }: HoldOptions) {
+  const held = metrics.gauge('strata_gateway_requests_held', { help: 'Requests that wait for inference to start.' });
+  held.add({}, 0);
   let lastWish = 0;
 
   const wish = async (): Promise<void> => {
@@ -55,22 +59,30 @@ export function createHold({ state, log, holdMs, pauseMs = 250 }: HoldOptions) {
 
   /** Calls until somebody is there, within the caller's deadline and ours; the caller's leaving ends it at once. */
   async function unary<T>(call: (options: CallOptions) => Promise<T>, options: CallOptions = {}): Promise<T> {
-    const { signal, deadlineMs } = options;
+    const { signal, deadlineMs = Number.POSITIVE_INFINITY } = options;
     const started = performance.now();
-    for (let isHeld = false; ; isHeld = true) {
-      const waited = performance.now() - started;
-      try {
-        const answer = await call(deadlineMs === undefined ? options : { ...options, deadlineMs: deadlineMs - waited });
-        if (isHeld) log.info({ heldMs: Math.round(waited) }, 'inference is there: a held request goes on');
-        return answer;
-      } catch (error) {
-        signal?.throwIfAborted();
-        if (!isUnreachable(error)) throw error;
-        if (deadlineMs !== undefined && waited + pauseMs >= deadlineMs) throw tooLate(deadlineMs, error);
-        if (waited >= holdMs) throw gaveUp(holdMs, error);
+    let isHeld = false;
+    try {
+      for (;;) {
+        const waited = performance.now() - started;
+        try {
+          return await call(options.deadlineMs ? { ...options, deadlineMs: deadlineMs - waited } : options);
+        } catch (error) {
+          signal?.throwIfAborted();
+          if (!isUnreachable(error)) throw error;
+          if (waited + pauseMs >= deadlineMs) throw tooLate(deadlineMs, error);
+          if (waited >= holdMs) throw gaveUp(holdMs, error);
+        }
+        if (!isHeld) held.add({}, 1);
+        isHeld = true;
+        await wish();
+        await delay(pauseMs, undefined, signal ? { signal } : {});
       }
-      await wish();
-      await delay(pauseMs, undefined, signal ? { signal } : {});
+    } finally {
+      if (isHeld) {
+        held.add({}, -1);
+        log.info({ heldMs: Math.round(performance.now() - started) }, 'a request was held, as inference was away');
+      }
     }
   }
 

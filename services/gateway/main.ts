@@ -15,7 +15,7 @@ import { createHold, holdWhileAway } from './hold.ts';
 import { createGateway } from './service.ts';
 
 /** Says beside the address of HTTP that of the gRPC edge, where there is one. */
-export const start = (async (config, { platform, log, connect }) => {
+export const start = (async (config, { platform, log, metrics, connect }) => {
   const connections = openConnections(config, connect);
   const { inference, weightLoader } = connections;
   const door = openDoor(config, { log, events: platform.events });
@@ -24,7 +24,7 @@ export const start = (async (config, { platform, log, connect }) => {
     ? { STRATA_GATEWAY_TLS_CERT_FILE: config.edgeCertFile, STRATA_GATEWAY_TLS_KEY_FILE: config.edgeKeyFile }
     : undefined;
   const { gatekeeper } = door;
-  const hold = config.holdMs ? createHold({ ...config, state: platform.state, log }) : undefined;
+  const hold = config.holdMs ? createHold({ ...config, state: platform.state, log, metrics }) : undefined;
   const app = createGateway({
     ...config,
     log,
