@@ -86,6 +86,8 @@ export const channelOptions = {
   'grpc.keepalive_timeout_ms': 10_000,
   'grpc.max_reconnect_backoff_ms': 5_000,
   'grpc.initial_reconnect_backoff_ms': 200,
+  // Pods come and go: the default of 30 s would leave one that was woken or replaced unknown for so long.
+  'grpc.dns_min_time_between_resolutions_ms': 2_000,
   'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
 };
 
