@@ -8,10 +8,13 @@ import { type DataSamplerConfig, loadConfig } from './config.ts';
 import { createDatasetStore } from './dataset-store.ts';
 import { createIngestion } from './ingest.ts';
 import { createTokenizerLocator } from './locate-tokenizer.ts';
+import { createDataSamplerMetrics } from './metrics.ts';
 import { createOpenSplits } from './open-splits.ts';
 import { createDataSamplerService } from './service.ts';
 
-export const start: StartService<DataSamplerConfig> = async (config, { platform, log, connect }) => {
+export const start: StartService<DataSamplerConfig> = async (config, context) => {
+  const { platform, log, connect } = context;
+
   const weightLoader = connect(WeightLoaderServiceDefinition, config.weightLoaderAddress);
   const datasets = createDatasetStore(platform);
   const splits = createOpenSplits({ ...platform, maxOpen: config.maxOpenSplits });
@@ -21,12 +24,12 @@ export const start: StartService<DataSamplerConfig> = async (config, { platform,
   const { objects } = platform;
   const { uploadsKeepDays: keepDays } = config;
   const removing = keepRemovingOldUploads({ objects, keepDays, log, signal: stopping.signal });
+  const metrics = createDataSamplerMetrics(context.metrics, datasets);
+  const service = createDataSamplerService({ ...platform, datasets, splits, ingest, metrics });
   return serveGrpc({
+    ...context,
     ...config,
-    services: [
-      implement(DataSamplerServiceDefinition, createDataSamplerService({ ...platform, datasets, splits, ingest })),
-    ],
-    log,
+    services: [implement(DataSamplerServiceDefinition, service)],
     ready: datasets.announceMissing(),
     onStop: async () => {
       stopping.abort();

@@ -7,6 +7,7 @@ import { receiveUpload } from '#lib/platform/upload.ts';
 import { splitNameOf } from './dataset-manifest.ts';
 import type { DatasetStore } from './dataset-store.ts';
 import type { Ingest } from './ingest.ts';
+import type { DataSamplerMetrics } from './metrics.ts';
 import { openMixture } from './open-mixture.ts';
 import type { OpenSplits } from './open-splits.ts';
 import { checkPreviewRequest, previewMixture } from './preview.ts';
@@ -17,10 +18,11 @@ export interface DataSamplerDependencies {
   datasets: DatasetStore;
   splits: OpenSplits;
   ingest: Ingest;
+  metrics: DataSamplerMetrics;
 }
 
 export const createDataSamplerService = (dependencies: DataSamplerDependencies): DataSamplerServiceImplementation => {
-  const { objects, datasets, ingest } = dependencies;
+  const { objects, datasets, ingest, metrics } = dependencies;
   return {
     uploadSource: async (messages, { signal }) => ({ source: await receiveUpload(objects, messages, { signal }) }),
 
@@ -59,6 +61,7 @@ export const createDataSamplerService = (dependencies: DataSamplerDependencies):
       for (const batch of makeBatches(request, mixture)) {
         signal.throwIfAborted();
         yield batch;
+        metrics.batchMade(batch);
       }
     },
   };

@@ -3,29 +3,42 @@ import { InferenceServiceDefinition } from '#lib/contracts/gen/strata/inference/
 import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
 import { implement, serveGrpc } from '#lib/platform/grpc-server.ts';
 import { runService, type StartService } from '#lib/platform/run-service.ts';
+import { notTraced } from '#lib/platform/telemetry/tracing.ts';
 import { reportActivity } from './activity.ts';
 import { type InferenceConfig, loadConfig } from './config.ts';
 import { subscribePromotions } from './events.ts';
-import { loadModel } from './model.ts';
+import { createInferenceMetrics } from './metrics.ts';
+import { type LoadedModel, type LoadModelOptions, loadModel } from './model.ts';
 import { createModelPool, type ModelPool } from './model-pool.ts';
 import { createInferenceService } from './service.ts';
 
-export const start: StartService<InferenceConfig> = async (config, { platform, log, connect }) => {
+export const start: StartService<InferenceConfig> = async (config, context) => {
+  const { platform, log, connect, tracing } = context;
   const weightLoader = connect(WeightLoaderServiceDefinition, config.weightLoaderAddress);
   const { objects, events, state } = platform;
   const { threads, maxWaiting } = config;
-  const pool = createModelPool({
+  const metrics = createInferenceMetrics(context.metrics, () => pool);
+  const load = async (version: LoadModelOptions['version']): Promise<LoadedModel> => {
+    const attributes = { 'gen_ai.request.model': version.ref.name, 'strata.model.version': version.ref.version };
+    const loaded = await tracing.span('load model', { parent: tracing.traceparent() ?? notTraced, attributes }, () =>
+      loadModel({ version, objects, threads, maxWaiting }),
+    );
+    metrics.loaded(loaded);
+    return loaded;
+  };
+  const pool: ModelPool = createModelPool({
     ...config,
     log,
     weightLoader: weightLoader.client,
-    load: (version) => loadModel({ version, objects, threads, maxWaiting }),
+    load,
   });
   const activity = reportActivity({ state, log });
   const promotions = await subscribePromotions({ events, pool });
+  const service = createInferenceService({ pool: activity.over(pool), metrics, tracing });
   return serveGrpc({
+    ...context,
     ...config,
-    services: [implement(InferenceServiceDefinition, createInferenceService({ pool: activity.over(pool) }))],
-    log,
+    services: [implement(InferenceServiceDefinition, service)],
     ready: preload(pool, config.preload),
     onStop: async () => {
       activity.stop();

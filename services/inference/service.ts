@@ -14,23 +14,28 @@ import { checkSampling } from './check-sampling.ts';
 import type { LoadedModel } from './model.ts';
 import type { Piece, WorkerSampling } from './model.worker.ts';
 import { type ModelPool, mustBe } from './model-pool.ts';
+import { type Answer, type ObserveOptions, observed } from './observe.ts';
 import type { Prompt } from './prompt.ts';
 
 const mostTexts = 1000;
 const defaultTemperature = { generate: 1, chat: 0.7 } as const;
 const finishReasons = { stop: FinishReason.FINISH_REASON_STOP, length: FinishReason.FINISH_REASON_LENGTH } as const;
 
-export interface InferenceDependencies {
+export interface InferenceDependencies extends ObserveOptions {
   pool: ModelPool;
 }
 
-export const createInferenceService = ({ pool }: InferenceDependencies): InferenceServiceImplementation => ({
+export const createInferenceService = ({ pool, ...observers }: InferenceDependencies): InferenceServiceImplementation =>
+  toImplementation(pool, observed(generate, observers));
+
+const toImplementation = (pool: ModelPool, answer: Answer): InferenceServiceImplementation => ({
   async *generate({ model: ref, prompt, sampling }, { signal }) {
     using lease = await pool.take(ref, signal);
     const { model } = lease;
     mustBe('language model', model);
     checkSampling(sampling, model.version.contextLength);
     yield* answer({
+      operation: 'text_completion',
       model,
       prompt: toPrompt(prompt),
       sampling: toWorkerSampling(sampling, defaultTemperature.generate),
@@ -45,7 +50,8 @@ export const createInferenceService = ({ pool }: InferenceDependencies): Inferen
     mustBe('language model', model);
     checkSampling(sampling, model.version.contextLength);
     const prompt: Prompt = { kind: 'chat', messages: messages.map(({ role, content }) => ({ role, content })) };
-    yield* answer({ model, prompt, sampling: toWorkerSampling(sampling, defaultTemperature.chat), signal });
+    const wanted = toWorkerSampling(sampling, defaultTemperature.chat);
+    yield* answer({ operation: 'chat', model, prompt, sampling: wanted, signal });
   },
 
   async classify({ model: ref, texts }, { signal }) {
@@ -111,15 +117,25 @@ const toWorkerSampling = (sampling: SamplingParameters | undefined, temperature:
   ...(sampling?.maxTokens !== undefined && { maxTokens: sampling.maxTokens }),
 });
 
-interface AnswerOptions {
+export interface AnswerOptions {
+  /** As the GenAI conventions call it. */
+  operation: 'chat' | 'text_completion';
   model: LoadedModel;
   prompt: Prompt;
   sampling: WorkerSampling;
   signal: AbortSignal;
+  /** Is told how far it has come. */
+  onTokens?: (tokens: { promptTokens: number; completionTokens: number }) => void;
 }
 
 /** Chat's and Generate's responses have the same fields. */
-async function* answer({ model, prompt, sampling, signal }: AnswerOptions): AsyncGenerator<GenerateResponse> {
+async function* generate({
+  model,
+  prompt,
+  sampling,
+  signal,
+  onTokens,
+}: AnswerOptions): AsyncGenerator<GenerateResponse> {
   using _turn = await model.turns.take(signal);
   const started = performance.now();
   let firstAt = 0;
@@ -130,6 +146,7 @@ async function* answer({ model, prompt, sampling, signal }: AnswerOptions): Asyn
     if (isFirst) firstAt = performance.now();
     promptTokens = piece.promptTokens;
     completionTokens += piece.ids.length;
+    onTokens?.({ promptTokens, completionTokens });
     yield {
       ...toResponse(piece),
       ...(isFirst ? opening(model.version.ref, sampling.seed) : { model: undefined, seed: 0 }),

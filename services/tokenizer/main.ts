@@ -11,7 +11,8 @@ import { createRegistry } from './registry.ts';
 import { createTokenizerService } from './service.ts';
 import { createTraining } from './training.ts';
 
-export const start: StartService<TokenizerConfig> = async (config, { platform, log, connect }) => {
+export const start: StartService<TokenizerConfig> = async (config, context) => {
+  const { platform, log, connect } = context;
   const weightLoader = connect(WeightLoaderServiceDefinition, config.weightLoaderAddress);
   const registry = createRegistry(platform);
   const builtIns = registerBuiltIns(registry);
@@ -24,9 +25,9 @@ export const start: StartService<TokenizerConfig> = async (config, { platform, l
     train: createTraining({ ...platform, registry }),
   });
   return serveGrpc({
+    ...context,
     ...config,
     services: [implement(TokenizerServiceDefinition, service)],
-    log,
     ready: builtIns,
     onStop: () => Promise.all([codecs.close(), weightLoader.close(), builtIns.catch(() => undefined)]),
   });

@@ -6,10 +6,12 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { createAnnouncer } from './announce.ts';
 import { loadConfig, type WeightLoaderConfig } from './config.ts';
 import { createConverter } from './convert/converter.ts';
+import { createWeightLoaderMetrics } from './metrics.ts';
 import { createModelStore } from './model-store.ts';
 import { createWeightLoaderService } from './service.ts';
 
-export const start: StartService<WeightLoaderConfig> = async (config, { platform, log }) => {
+export const start: StartService<WeightLoaderConfig> = async (config, context) => {
+  const { platform } = context;
   const { state, events, objects } = platform;
   const models = createModelStore(state);
   const announcer = createAnnouncer(events);
@@ -21,8 +23,9 @@ export const start: StartService<WeightLoaderConfig> = async (config, { platform
     converter: createConverter(),
     maxFileBytes: config.maxFileBytes,
     codeVersion: packageJson.version,
+    metrics: createWeightLoaderMetrics(context.metrics, models),
   });
-  return serveGrpc({ ...config, services: [implement(WeightLoaderServiceDefinition, service)], log });
+  return serveGrpc({ ...context, ...config, services: [implement(WeightLoaderServiceDefinition, service)] });
 };
 
 if (import.meta.main) void runService({ name: 'weight-loader', loadConfig, start });

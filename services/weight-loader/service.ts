@@ -18,6 +18,7 @@ import { createQueue } from '#lib/platform/queue.ts';
 import { receiveUpload } from '#lib/platform/upload.ts';
 import type { Registry } from './create-version.ts';
 import { importModel } from './import-model.ts';
+import type { WeightLoaderMetrics } from './metrics.ts';
 import { newestOf, productionAlias, promote, resolveVersion, rollBack } from './model.ts';
 import { unknownVersion } from './model-store.ts';
 import { registerModel } from './register-model.ts';
@@ -27,12 +28,13 @@ export interface WeightLoaderDependencies extends Registry {
   maxFileBytes: number;
   /** Written into the lineage of imports. */
   codeVersion: string;
+  metrics: WeightLoaderMetrics;
 }
 
 export const createWeightLoaderService = (
   dependencies: WeightLoaderDependencies,
 ): WeightLoaderServiceImplementation => {
-  const { models, objects, announcer, maxFileBytes, codeVersion } = dependencies;
+  const { models, objects, announcer, maxFileBytes, codeVersion, metrics } = dependencies;
 
   return {
     uploadModelFile: async (messages, { signal }) => ({
@@ -81,6 +83,7 @@ export const createWeightLoaderService = (
         if (!version) throw unknownVersion(before, wanted);
         return promote(before, version.version, toMove(request));
       });
+      metrics.aliasMoved('promote');
       await announcer.announce(model);
       return { model: toModelMessage(model) };
     },
@@ -88,6 +91,7 @@ export const createWeightLoaderService = (
     rollbackModel: async (request) => {
       check({ name: nameProblem(request.name) });
       const model = await models.changeKnown(request.name, (before) => rollBack(before, toMove(request)));
+      metrics.aliasMoved('rollback');
       await announcer.announce(model);
       return { model: toModelMessage(model) };
     },
