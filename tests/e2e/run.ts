@@ -1,6 +1,6 @@
 // `make e2e`: a kind cluster, the images, the chart, then the stories; ends with one line: `N passed, N failed`.
 // STORY=a,b runs some. A cluster that this run made is deleted at its end, unless KEEP=1; one that was there stays.
-// `node tests/e2e/run.ts down` deletes it.
+// RELEASE=keep tells stories to what is installed, as it is. `node tests/e2e/run.ts down` deletes the cluster.
 import { mkdirSync } from 'node:fs';
 import { installChart } from './frame/chart.ts';
 import { bringCluster, deleteCluster } from './frame/cluster.ts';
@@ -18,6 +18,7 @@ let madeHere = false;
 async function prepare(): Promise<void> {
   await timed(rows, 'tools', findTools, (used) => used);
   madeHere = await timed(rows, 'cluster', bringCluster, (isNew) => (isNew ? 'made' : 'was there'));
+  if (process.env.RELEASE === 'keep') return;
   const changed = await timed(rows, 'images', bringImages, ({ length }) => `${length} loaded`);
   await timed(
     rows,

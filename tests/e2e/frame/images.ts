@@ -1,5 +1,5 @@
 // The images: built as `make images` does, and loaded into the cluster's nodes where they are new or have changed.
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { get } from '../support/kubectl.ts';
 import { exec } from './exec.ts';
@@ -55,11 +55,20 @@ async function readRecord(): Promise<Loaded> {
   return { cluster: uid, images: {} };
 }
 
-/** One archive of all: layers that they share travel once. */
+/** What Jobs run on the GPU pool; nothing else is allowed there. */
+const jobImage = /\/engine:/;
+
+/** One archive a node, so that layers which images share travel once. kind reads an archive more than once: it has to be a file. */
 async function load(images: string[]): Promise<void> {
-  const pipe = 'docker save "$@" | kind load image-archive /dev/stdin --name "$CLUSTER"';
-  await exec('bash', ['-o', 'pipefail', '-c', pipe, 'load', ...images], {
-    env: { ...process.env, CLUSTER: cluster.name },
-    timeoutMs: 900_000,
-  });
+  const archive = join(folder, 'images.tar');
+  const nodes = { [cluster.controlPlane]: images, [cluster.gpuNode]: images.filter((image) => jobImage.test(image)) };
+  try {
+    for (const [node, wanted] of Object.entries(nodes).filter(([, each]) => each.length)) {
+      await exec('docker', ['save', '--output', archive, ...wanted], { timeoutMs: 900_000 });
+      const where = [`--name=${cluster.name}`, `--nodes=${node}`];
+      await exec('kind', ['load', 'image-archive', archive, ...where], { timeoutMs: 900_000 });
+    }
+  } finally {
+    await rm(archive, { force: true });
+  }
 }

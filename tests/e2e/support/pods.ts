@@ -1,4 +1,5 @@
 // Pods of the stories: clients inside the cluster, made by the rules of the namespace ("restricted"), and what became of them.
+import { version } from '../frame/places.ts';
 import { apply, get, type KubeObject, kubectl } from './kubectl.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -23,11 +24,8 @@ export interface PodOptions {
   env?: Record<string, string>;
 }
 
-const cliImage = (): string => {
-  const image = process.env.STRATA_E2E_CLI_IMAGE;
-  if (!image) throw new Error('STRATA_E2E_CLI_IMAGE is not set: stories run by `make e2e STORY=…`');
-  return image;
-};
+/** The command line's image, as `make images` names it. */
+const cliImage = `strata/cli:${version}`;
 
 /** What "restricted" asks for. */
 const securityContext = {
@@ -40,14 +38,7 @@ const securityContext = {
 };
 
 /** Starts a pod; one of that name is deleted before. */
-export async function startPod({
-  name,
-  image = cliImage(),
-  command,
-  args,
-  labels,
-  env = {},
-}: PodOptions): Promise<void> {
+export async function startPod({ name, image = cliImage, command, args, labels, env = {} }: PodOptions): Promise<void> {
   await kubectl(['delete', 'pod', name, '--ignore-not-found', '--grace-period=0', '--force', '--wait=true']);
   const container = {
     name: 'main',
