@@ -100,13 +100,14 @@ async function beginUpload(target: Target): Promise<MultipartUpload> {
   const begin = () => client.initiateNewMultipartUpload(place.bucket, key, { ...headers });
   const uploadId = await request(begin, { signal, key });
   const stopped = new AbortController();
+  const eitherSignal = signal ? AbortSignal.any([signal, stopped.signal]) : stopped.signal;
   const etags = new Map<number, string>();
   const inFlight = new Set<Promise<void>>();
   let failure: unknown;
 
   const sendPart = async ({ number, bytes }: Part): Promise<void> => {
     const etag = await request(() => putPart(target, { uploadId, number, bytes }), {
-      signal: signal ? AbortSignal.any([signal, stopped.signal]) : stopped.signal,
+      signal: eitherSignal,
       key,
     });
     etags.set(number, etag);
