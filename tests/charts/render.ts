@@ -82,8 +82,9 @@ export const toArgs = ({ files = [], set = {}, namespace = 'somewhere' }: Preset
 
 export const template = (preset: Preset): Promise<string> => helm('template', 'strata', chart, ...toArgs(preset));
 
+/** Kubernetes reads YAML 1.1, where a bare `on` is true. */
 export async function render(preset: Preset): Promise<KubeObject[]> {
-  const documents = parseAllDocuments(await template(preset));
+  const documents = parseAllDocuments(await template(preset), { version: '1.1' });
   const broken = documents.flatMap(({ errors }) => errors);
   if (broken.length) throw broken[0];
   return documents.map((document) => document.toJS() as KubeObject | null).filter((object) => object !== null);
