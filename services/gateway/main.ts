@@ -15,10 +15,10 @@ import { createHold, holdWhileAway } from './hold.ts';
 import { createGateway } from './service.ts';
 
 /** Says beside the address of HTTP that of the gRPC edge, where there is one. */
-export const start = (async (config, { platform, log, metrics, connect }) => {
+export const start = (async (config, { platform, log, metrics, tracing, connect }) => {
   const connections = openConnections(config, connect);
   const { inference, weightLoader } = connections;
-  const door = openDoor(config, { log, events: platform.events });
+  const door = openDoor(config, { log, metrics, events: platform.events });
   const shared = new Set(config.sharedNames);
   const certificateFiles = config.edgeCertFile
     ? { STRATA_GATEWAY_TLS_CERT_FILE: config.edgeCertFile, STRATA_GATEWAY_TLS_KEY_FILE: config.edgeKeyFile }
@@ -28,6 +28,7 @@ export const start = (async (config, { platform, log, metrics, connect }) => {
   const app = createGateway({
     ...config,
     log,
+    telemetry: { metrics, tracing },
     gatekeeper,
     shared,
     certificateFiles,

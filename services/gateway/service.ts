@@ -13,13 +13,16 @@ import type { InferenceServiceClient } from '#lib/contracts/gen/strata/inference
 import { AppError, fromUnknown } from '#lib/platform/errors.ts';
 import type { DeadlineOption } from '#lib/platform/grpc-client.ts';
 import type { Logger } from '#lib/platform/log.ts';
+import type { ServiceTelemetry } from '#lib/platform/telemetry.ts';
 import { followCertificates } from '#lib/platform/tls.ts';
+import { observeHttp } from './observe-http.ts';
 import { toOpenAiError } from './openai/errors.ts';
 import { addOpenAiRoutes, type OpenAiDependencies, signalOf } from './openai/routes.ts';
 
 export interface GatewayDependencies extends OpenAiDependencies {
   inference: Pick<InferenceServiceClient<DeadlineOption>, 'generate' | 'chat' | 'score' | 'listLoadedModels'>;
   log: Logger;
+  telemetry?: ServiceTelemetry;
   maxBodyBytes: number;
   /** More than 0: requests wait for inference to start. */
   holdMs?: number;
@@ -28,8 +31,9 @@ export interface GatewayDependencies extends OpenAiDependencies {
 }
 
 export function createGateway(dependencies: GatewayDependencies): FastifyInstance {
-  const { inference, log, holdMs = 0 } = dependencies;
+  const { inference, log, telemetry, holdMs = 0 } = dependencies;
   const app = createApp(dependencies);
+  if (telemetry) observeHttp(app, telemetry);
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     const isRequest = error.statusCode !== undefined && error.statusCode < 500;
     const known = isRequest ? new AppError('INVALID_ARGUMENT', error.message) : fromUnknown(error);

@@ -30,12 +30,14 @@ export interface GatekeeperOptions {
   authenticate: Authenticate;
   limiter: Limiter;
   audit: Audit;
+  /** Is told of the end of every visit, also of those that were not let in. */
+  onEnd?: (action: string, outcome: string) => void;
 }
 
 export type Gatekeeper = (arrival: Arrival) => Promise<Visit>;
 
 /** @throws {AppError} UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED; the refusal is in the audit then */
-export function createGatekeeper({ authenticate, limiter, audit }: GatekeeperOptions): Gatekeeper {
+export function createGatekeeper({ authenticate, limiter, audit, onEnd }: GatekeeperOptions): Gatekeeper {
   return async ({ authorization, scope, action, address }) => {
     const requestId = createId();
     const about = { requestId, action, address };
@@ -45,12 +47,14 @@ export function createGatekeeper({ authenticate, limiter, audit }: GatekeeperOpt
       requireScope(principal, scope);
       const lease = limiter.enter(principal);
       return createVisit({ requestId, principal, lease }, ({ resource, isRefused }, outcome) => {
+        onEnd?.(action, outcome);
         // Reading tokens off a model is no management; being refused always is worth a line.
         if (scope === 'inference' && !isRefused) return;
         const isChange = scope === 'write' || scope === 'admin';
         audit.record({ ...about, principal, resource, outcome }, { isChange });
       });
     } catch (error) {
+      onEnd?.(action, fromUnknown(error).code);
       audit.record({ ...about, principal, resource: '', outcome: fromUnknown(error).code });
       throw error;
     }

@@ -1,6 +1,7 @@
 // Everything that stands between the outside and the services, of the configuration.
 import type { EventBus } from '#lib/platform/event-bus.ts';
 import type { Logger } from '#lib/platform/log.ts';
+import type { Metrics } from '#lib/platform/telemetry/metrics.ts';
 import { createAudit } from './audit.ts';
 import { type AuthConfig, createAuthenticator } from './authenticate.ts';
 import { createGatekeeper, type Gatekeeper } from './gatekeeper.ts';
@@ -17,6 +18,7 @@ export interface DoorConfig extends AuthConfig {
 export interface DoorOptions {
   log: Logger;
   events: Pick<EventBus, 'publish'>;
+  metrics?: Metrics;
   /** How often the keys file is looked at. Default 2 s. */
   everyMs?: number;
 }
@@ -30,7 +32,7 @@ export interface Door {
 const loopback = ['127.0.0.1', '::1', 'localhost'];
 
 /** @throws {ConfigError} where keys cannot be read */
-export function openDoor(config: DoorConfig, { log, events, everyMs }: DoorOptions): Door {
+export function openDoor(config: DoorConfig, { log, events, metrics, everyMs }: DoorOptions): Door {
   const { authenticate, isOpen, stop } = createAuthenticator(config, { log, everyMs });
   if (isOpen && !loopback.includes(config.bind)) {
     const settings = 'STRATA_GATEWAY_KEYS_FILE or STRATA_GATEWAY_JWT_ISSUER';
@@ -48,10 +50,19 @@ export function openDoor(config: DoorConfig, { log, events, everyMs }: DoorOptio
   const audit = createAudit({ log, events });
   const limiter = createLimiter({ defaults, now: () => performance.now() });
   return {
-    gatekeeper: createGatekeeper({ authenticate, limiter, audit }),
+    gatekeeper: createGatekeeper({ authenticate, limiter, audit, ...(metrics && { onEnd: counted(metrics) }) }),
     async close() {
       stop();
       await audit.flush();
     },
   };
+}
+
+/** Every call from outside, over HTTP and gRPC; a refusal of ours counts as what it said. */
+function counted(metrics: Metrics): (action: string, outcome: string) => void {
+  const calls = metrics.counter('strata_gateway_calls_total', {
+    help: 'Calls from outside, by what was asked for and the code it ended with; RESOURCE_EXHAUSTED: over a limit.',
+    labels: ['action', 'code'],
+  });
+  return (action, code) => calls.add({ action, code });
 }
