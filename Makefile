@@ -33,7 +33,7 @@ images: ## the container images: make images SERVICE=tokenizer TAG=… REGISTRY=
 	@$(NODE) node deploy/images.ts $(SERVICE)
 
 charts: ## lint the chart, render every preset, check what comes out (against a cluster's own schema where there is one)
-	@$(NODE) npx jest --selectProjects charts
+	@$(NODE) node tests/run.ts charts
 
 tools: ## fetch outside libraries: make tools TOOL=libtensorflow
 	@$(NODE) node deploy/fetch/main.ts tool $(or $(TOOL),libtensorflow)
@@ -47,8 +47,8 @@ check: ## types, lint and contracts, no tests
 format: ## format the code
 	@$(NODE) npx biome check --write .
 
-bench: ## one benchmark against its peer: make bench NAME=generate|train-cpu|shakespeare|tokenize|batches
-	@$(NODE) node tests/bench/$(NAME).ts
+bench: ## one benchmark against its peer: make bench NAME=generate|train-cpu|shakespeare|tokenize|batches|rpc|events|soak|…
+	@$(NODE) node tests/bench/$(NAME).ts $(ARGS)
 
 clean: ## remove what was built and fetched into the checkout (not the cache in the home folder)
 	rm -rf node_modules .tools .cache coverage

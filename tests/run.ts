@@ -1,5 +1,5 @@
 // Runs every check in one go and ends with one line: `N passed, N failed, N skipped`.
-// `node tests/run.ts` = checks and the ordinary tests · `check` = checks only · `training` = the slow training suite.
+// `node tests/run.ts` = checks and the ordinary tests · `check` = checks only · `training` = the slow training suite · `charts` = the chart.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -68,16 +68,22 @@ function testEnvironment(): NodeJS.ProcessEnv {
   return dataDir ? { ...process.env, STRATA_DATA_DIR: dataDir } : process.env;
 }
 
-const fetchLibrary: Check = {
-  name: 'libtensorflow is here',
-  command: [process.execPath, join(root, 'deploy/fetch/main.ts'), 'tool', 'libtensorflow'],
-};
+const isHere = (tool: string): Check => ({
+  name: `${tool} is here`,
+  command: [process.execPath, join(root, 'deploy/fetch/main.ts'), 'tool', tool],
+});
+// MinIO is compiled, which takes minutes: without it its suite says that it is skipped, and how to get it. Not in CI.
+const servers = process.env.CI ? ['nats-server', 'minio'] : ['nats-server'];
 const ordinary = ['unit', 'parity', 'architecture', 'integration'];
 
 const suites: Record<string, () => Tally[]> = {
-  all: () => [...[fetchLibrary, ...checks].map(runCheck), runJest(['--selectProjects', ...ordinary])],
+  all: () => [
+    ...[...['libtensorflow', ...servers].map(isHere), ...checks].map(runCheck),
+    runJest(['--selectProjects', ...ordinary]),
+  ],
   check: () => checks.map(runCheck),
-  training: () => [runCheck(fetchLibrary), runJest(['--selectProjects', 'training', '--runInBand'])],
+  training: () => [runCheck(isHere('libtensorflow')), runJest(['--selectProjects', 'training', '--runInBand'])],
+  charts: () => [runJest(['--selectProjects', 'charts'])],
 };
 
 const suite = suites[process.argv[2] ?? 'all'];
