@@ -29,8 +29,9 @@ const alive = async (runId: string): Promise<Pod> => {
 /** SIGKILL to the process itself, from outside its container: what an out-of-memory killer does. */
 async function killProcess(runId: string): Promise<void> {
   const { metadata } = await alive(runId);
-  const find = `crictl inspect --output go-template --template '{{.info.pid}}' $(crictl ps -q --label io.kubernetes.pod.name=${metadata.name})`;
-  await exec('docker', ['exec', cluster.gpuNode, 'sh', '-c', `kill -9 $(${find})`]);
+  const ofPod = `grep -ls HOSTNAME=${metadata.name} /proc/[0-9]*/environ`;
+  const kill = `for file in $(${ofPod}); do pid=\${file#/proc/}; pid=\${pid%/environ}; grep -q pause /proc/$pid/comm || kill -9 $pid; done`;
+  await exec('docker', ['exec', cluster.gpuNode, 'sh', '-c', kill]);
 }
 
 const deaths: [string, (runId: string) => Promise<unknown>][] = [
