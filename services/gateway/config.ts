@@ -24,6 +24,8 @@ const settings = {
   orchestratorAddress: addressOf('orchestrator'),
   /** Largest request body. */
   maxBodyBytes: setting('STRATA_GATEWAY_MAX_BODY_BYTES', values.positiveInteger, String(4 * 1024 * 1024)),
+  /** The most that one call may send over gRPC, all messages together: uploads. */
+  maxUploadBytes: setting('STRATA_GATEWAY_MAX_UPLOAD_BYTES', values.positiveInteger, String(64 * 1024 ** 3)),
   /** Longest answer in time: what takes longer ends with a time-out. */
   requestTimeoutMs: setting('STRATA_GATEWAY_REQUEST_TIMEOUT_MS', values.milliseconds, String(10 * 60_000)),
   /** How long a request may wait for inference to start (scale from zero); 0: not at all. */

@@ -37,7 +37,10 @@ export const start = (async (config, { platform, log, metrics, tracing, connect 
   });
   const wiring: EdgeWiring = { log, hold, gatekeeper, shared, certificateFiles, owners: clientsOf(connections) };
   const edge = config.grpcPort === 'off' ? undefined : await startEdge(config, config.grpcPort, wiring);
-  const address = await listen(app, config);
+  const address = await listen(app, config).catch(async (error) => {
+    await edge?.stop();
+    throw error;
+  });
   return {
     address,
     edgeAddress: edge?.address,

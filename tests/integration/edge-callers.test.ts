@@ -61,6 +61,7 @@ beforeAll(async () => {
     STRATA_GATEWAY_JWT_AUDIENCE: audience,
     STRATA_GATEWAY_JWT_JWKS_FILE: join(home, 'jwks.json'),
     STRATA_GATEWAY_GRPC_PORT: '0',
+    STRATA_GATEWAY_MAX_UPLOAD_BYTES: '20000000',
     STRATA_S3_SECRET_KEY: planted.s3,
     STRATA_NATS_PASSWORD: planted.nats,
   });
@@ -288,14 +289,18 @@ test('streams, large messages, wrong fields and errors of services come through 
   const wrong = weightLoader.getModel({ model: { name: 'A b', version: '' } });
   await expect(wrong).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', violations: [{ field: 'model.name' }] });
   const large = Buffer.alloc(8 * 1024 * 1024, 7);
-  async function* parts() {
-    yield { part: { $case: 'header' as const, value: { filename: 'large.bin', sizeBytes: large.length } } };
-    yield { part: { $case: 'chunk' as const, value: large } };
+  async function* parts(chunks = 1) {
+    yield { part: { $case: 'header' as const, value: { filename: 'large.bin' } } };
+    for (let i = 0; i < chunks; i++) yield { part: { $case: 'chunk' as const, value: large } };
   }
   for (const name of ['platform', 'acme']) {
     const { file } = await as(name).weightLoader.uploadModelFile(parts());
     expect(file).toMatchObject({ sizeBytes: large.length, sha256: createHash('sha256').update(large).digest('hex') });
   }
+  await expect(as('acme').weightLoader.uploadModelFile(parts(3))).rejects.toMatchObject({
+    code: 'RESOURCE_EXHAUSTED',
+    message: expect.stringContaining('at most 20000000 bytes'),
+  });
   await expect(
     as('acme').weightLoader.importModel({ name: 'boats' })[Symbol.asyncIterator]().next(),
   ).rejects.toMatchObject({

@@ -1,5 +1,6 @@
 // Two tenants behind the edge: what one makes, the other cannot see, name, change or copy, by any RPC.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { get as httpsGet } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -118,6 +119,20 @@ test('a tenant works from data to a served model through the edge, TLS inside an
     text += part.text;
   expect(text).not.toBe('');
   expect(mine.source.key).toBe(`uploads/acme/${mine.source.sha256}/sums.txt`);
+});
+
+test('HTTP is HTTPS: with the authority known a key is asked for, without it nobody talks', async () => {
+  const get = (options: object) =>
+    new Promise<number | undefined>((resolve, reject) => {
+      const headers = { authorization: `Bearer ${edge.keyOf('acme')}` };
+      httpsGet(`${edge.url}/v1/models`, { headers, ...options }, (response) =>
+        resolve(response.resume().statusCode),
+      ).on('error', reject);
+    });
+  const ca = readFileSync(edge.caFile);
+  expect(await get({ ca })).toBe(200);
+  expect(await get({ ca, headers: {} })).toBe(401);
+  await expect(get({})).rejects.toThrow(/certificate/);
 });
 
 /** How a call must end for a stranger. */

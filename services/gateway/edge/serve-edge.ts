@@ -35,6 +35,8 @@ export interface EdgeOptions {
   /** Calls of inference wait while it is away. */
   hold?: Hold | undefined;
   drainMs: number;
+  /** The most that one call may send. */
+  maxUploadBytes: number;
   maxConnectionAgeMs: number;
 }
 
@@ -124,7 +126,7 @@ function explain({ service, name }: Rpc, status: StatusObject, log: Logger): Sta
 
 /** Bytes go through as they are, unless somebody has to look inside; then what was looked at is what goes on. */
 async function relayFor(rpc: Rpc, call: IncomingCall, options: EdgeOptions & { client: Client; visit: Visit }) {
-  const { visit, client, isMine, shared, hold } = options;
+  const { visit, client, isMine, shared, hold, maxUploadBytes } = options;
   const { tenant } = visit.principal;
   const { rule, method } = rpc;
   const sees = tenant === undefined ? undefined : createSees(tenant, shared);
@@ -132,7 +134,10 @@ async function relayFor(rpc: Rpc, call: IncomingCall, options: EdgeOptions & { c
   call.once('cancelled', () => gone.abort());
 
   let isFirst = true;
+  let received = 0;
   const onRequest = async (bytes: Buffer): Promise<Buffer> => {
+    received += bytes.length;
+    if (received > maxUploadBytes) throw tooLarge(maxUploadBytes);
     const wantsResource = isFirst && rule.scope !== 'inference';
     isFirst = false;
     if (!sees && !wantsResource) return bytes;
@@ -159,6 +164,9 @@ async function relayFor(rpc: Rpc, call: IncomingCall, options: EdgeOptions & { c
   }
   return relay({ call, client, path: `/${rpc.name}`, onRequest, onResponse });
 }
+
+const tooLarge = (maxBytes: number) =>
+  new AppError('RESOURCE_EXHAUSTED', `a call may send at most ${maxBytes} bytes through this gateway`);
 
 function decodeRequest({ method, name }: Rpc, bytes: Buffer): object {
   try {

@@ -99,7 +99,8 @@ function checkReadable({ kind, ref }: References['refs'][number], sees: Sees): v
 }
 
 /** For callers without a message: a model by its reference. */
-export function checkModel(visit: Pick<Visit, 'isRefused'>, ref: ArtifactRef, sees: Sees): void {
+export function checkModel(visit: Pick<Visit, 'isRefused' | 'resource'>, ref: ArtifactRef, sees: Sees): void {
+  visit.resource = `models/${formatRef(ref)}`;
   visit.isRefused = !sees.name(ref.name);
   if (visit.isRefused) throw unknownName('model', formatRef(ref));
 }
