@@ -48,6 +48,10 @@ export async function openTelemetry(config: TelemetryConfig, options: OpenTeleme
     isReady = ready;
   };
   const isServed = bind !== undefined && config.metricsPort > 0;
+  registry.forProcess.observed('strata_ready', {
+    help: '1 where the process can do its work, as /readyz says.',
+    read: () => [[{}, Number(isReady)]],
+  });
   const observed = isServed ? observeProcess(registry.forProcess, version) : undefined;
   const port = config.metricsPort;
   const server = isServed ? await serveMetrics({ bind, port, registry, isReady: () => isReady }) : undefined;

@@ -24,7 +24,11 @@ export function createOrchestratorMetrics(metrics: Metrics, { state, now }: Metr
       (await listPipelines(state)).map(async ({ task }) => ({ task, ledger: await readLedger(state, task) })),
     ),
   );
-  const tasks = async () => (await listPipelines(state)).map(({ task }) => task);
+  const tasks = async () => {
+    const known = (await listPipelines(state)).map(({ task }) => task);
+    known.forEach(begin);
+    return known;
+  };
 
   metrics.observed('strata_orchestrator_pipeline_runs', {
     help: 'Pipeline runs by task and phase.',
@@ -72,6 +76,10 @@ export function createOrchestratorMetrics(metrics: Metrics, { state, now }: Metr
     help: 'Pipeline runs that came to their end: promoted, refused or failed.',
     labels: ['task', 'phase'],
   });
+  // Counters that are there before they count: the first failure is a rise as well.
+  const begin = (task: string): void => {
+    for (const phase of ['promoted', 'refused', 'failed']) ended.add({ task, phase }, 0);
+  };
   return { ended: ({ task, phase }) => ended.add({ task, phase }) };
 }
 
