@@ -42,6 +42,10 @@ export function isTransient(error: unknown): boolean {
   return passing.includes(name) || (name === 'RequestError' && !isForbidden(cause));
 }
 
+/** Nobody listens to that subject. */
+export const isNoResponders = (error: unknown): boolean =>
+  [error, (error as Error).cause].some((one) => (one as Error | undefined)?.name === 'NoRespondersError');
+
 const isForbidden = (error: unknown): boolean => (error as Error | undefined)?.name === 'PermissionViolationError';
 
 const apiStatus: Record<number, ErrorCode> = { 400: 'FAILED_PRECONDITION', 404: 'NOT_FOUND' };

@@ -13,6 +13,7 @@ import { fetchSome } from './follow.ts';
 import type { Link, PersistOptions } from './link.ts';
 import { countWaiting, join, type Member } from './membership.ts';
 import type { Names } from './names.ts';
+import { emptyStream } from './streams.ts';
 
 export interface NatsEventBusOptions {
   link: Link;
@@ -51,6 +52,10 @@ export function createEventBus({ link, names, log }: NatsEventBusOptions): Event
     deadLetters: letters.list,
     waiting: (durable) => link.persist('counting events', () => countWaiting(link, names, checkDurable(durable))),
     replay: letters.replay,
+    clear: () =>
+      link.persist('forgetting events', async () => {
+        for (const stream of [names.events, names.deadLetters]) await emptyStream(link.jsm, stream);
+      }),
     async close() {
       await Promise.all([...subscriptions].map((subscription) => subscription.stop()));
     },
@@ -89,7 +94,7 @@ async function consume(deliverer: Deliverer): Promise<Subscription> {
         const consumer = await joining;
         for await (const message of fetchSome(link, consumer, { count: 1, signal })) {
           if (position !== undefined) position = Math.max(position, message.seq);
-          await deliver(deliverer, consumer, message, signal);
+          await deliver(deliverer, { consumer, message, signal });
         }
       } catch (error) {
         if (signal.aborted) return;
@@ -106,7 +111,9 @@ async function consume(deliverer: Deliverer): Promise<Subscription> {
       stopped.abort();
       await workers;
       if (!member.isPassing) return;
-      await link.jsm.consumers.delete(names.events, member.durable).catch(() => undefined);
+      const forget = () => link.jsm.consumers.delete(names.events, member.durable);
+      // Otherwise the server forgets it by itself, in a minute.
+      await link.persist('unsubscribing', forget, { patienceMs: 0 }).catch(() => undefined);
     },
   };
 }

@@ -10,6 +10,7 @@ import { ConnectionLost, isTransient, toAppError } from './errors.ts';
 export interface PersistOptions {
   /** Default: the link's. */
   patienceMs?: number;
+  /** Ends the patience: what is tried once is tried once. */
   signal?: AbortSignal;
 }
 
@@ -77,11 +78,11 @@ export async function createLink(nc: NatsConnection, { address, patienceMs, log 
     async persist(what, attempt, { patienceMs: patience = patienceMs, signal } = {}) {
       const end = Date.now() + patience;
       for (let tries = 0; ; tries++) {
-        signal?.throwIfAborted();
         try {
           return await orLost(attempt);
         } catch (error) {
           if (!isTransient(error)) throw toAppError(what, error);
+          signal?.throwIfAborted();
           if (Date.now() >= end) throw unavailable(what, address, error);
         }
         await delay(Math.min(20 * 2 ** tries, 250), undefined, { signal });

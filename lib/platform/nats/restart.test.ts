@@ -177,3 +177,35 @@ test('a server that stays away is UNAVAILABLE after the patience, and used again
   await server.start();
   for (let value: unknown; value !== 1; await delay(50)) value = (await state.get('k').catch(() => undefined))?.value;
 });
+
+test('a subscription stops at once while the server is away, and its event comes again', async () => {
+  const { events } = await open();
+  const held = Promise.withResolvers<void>();
+  const subscription = await events.subscribe({
+    durable: 'd',
+    subjects: ['strata.>'],
+    ackWaitMs: 1000,
+    handler: async (_, { signal }) => {
+      held.resolve();
+      await delay(60_000, undefined, { signal });
+    },
+  });
+  const passing = await events.subscribe({ subjects: ['strata.>'], handler: async () => undefined });
+  await events.publish(testEvent('1'));
+  await held.promise;
+  await server.kill();
+  const began = Date.now();
+  await Promise.all([subscription.stop(), passing.stop()]);
+  expect(Date.now() - began).toBeLessThan(1000);
+  await server.start();
+  const ids: string[] = [];
+  const other = await open();
+  await other.events.subscribe({
+    durable: 'd',
+    subjects: ['strata.>'],
+    ackWaitMs: 1000,
+    handler: async ({ id }) => void ids.push(id),
+  });
+  await until(() => ids.length > 0);
+  expect(ids).toEqual(['1']);
+});

@@ -77,6 +77,13 @@ async function ensureStream(jsm: JetStreamManager, wanted: Wanted): Promise<void
   });
 }
 
+/** Deleted and made anew: a purge would leave the ids of the last minutes, and their messages would be taken for repetitions. */
+export async function emptyStream(jsm: JetStreamManager, name: string): Promise<void> {
+  const { config } = await jsm.streams.info(name);
+  await jsm.streams.delete(name);
+  await jsm.streams.add(config);
+}
+
 const fits = (config: StreamConfig, wanted: Wanted): boolean =>
   Object.entries(wanted).every(([key, value]) => {
     const found = config[key as keyof StreamConfig];
