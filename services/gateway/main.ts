@@ -23,7 +23,7 @@ export const start = (async (config, { platform, log, metrics, tracing, connect 
   const certificateFiles = config.edgeCertFile
     ? { STRATA_GATEWAY_TLS_CERT_FILE: config.edgeCertFile, STRATA_GATEWAY_TLS_KEY_FILE: config.edgeKeyFile }
     : undefined;
-  const { gatekeeper } = door;
+  const { gatekeeper, isLocalOnly } = door;
   const hold = config.holdMs ? createHold({ ...config, state: platform.state, log, metrics }) : undefined;
   const app = createGateway({
     ...config,
@@ -32,6 +32,7 @@ export const start = (async (config, { platform, log, metrics, tracing, connect 
     gatekeeper,
     shared,
     certificateFiles,
+    isLocalOnly,
     inference: hold ? holdWhileAway(inference.client, hold) : inference.client,
     weightLoader: weightLoader.client,
   });

@@ -1,38 +1,25 @@
 // The gateway over HTTP: OpenAI's API behind the gatekeeper; health and the page for people before it.
 import { readFile } from 'node:fs/promises';
-import type { Server as TlsServer } from 'node:tls';
-import {
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest,
-  fastify,
-  LogController,
-} from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { InferenceServiceClient } from '#lib/contracts/gen/strata/inference/v1/inference.ts';
 import { AppError, fromUnknown } from '#lib/platform/errors.ts';
 import type { DeadlineOption } from '#lib/platform/grpc-client.ts';
-import type { Logger } from '#lib/platform/log.ts';
 import type { ServiceTelemetry } from '#lib/platform/telemetry.ts';
-import { followCertificates } from '#lib/platform/tls.ts';
+import { createHttpServer, type HttpServerOptions } from './http-server.ts';
 import { observeHttp } from './observe-http.ts';
 import { toOpenAiError } from './openai/errors.ts';
 import { addOpenAiRoutes, type OpenAiDependencies, signalOf } from './openai/routes.ts';
 
-export interface GatewayDependencies extends OpenAiDependencies {
+export interface GatewayDependencies extends OpenAiDependencies, HttpServerOptions {
   inference: Pick<InferenceServiceClient<DeadlineOption>, 'generate' | 'chat' | 'score' | 'listLoadedModels'>;
-  log: Logger;
   telemetry?: ServiceTelemetry;
-  maxBodyBytes: number;
   /** More than 0: requests wait for inference to start. */
   holdMs?: number;
-  /** Setting -> path of certificate and key: HTTPS. Absent: HTTP. */
-  certificateFiles?: Record<string, string> | undefined;
 }
 
 export function createGateway(dependencies: GatewayDependencies): FastifyInstance {
   const { inference, log, telemetry, holdMs = 0 } = dependencies;
-  const app = createApp(dependencies);
+  const app = createHttpServer(dependencies);
   if (telemetry) observeHttp(app, telemetry);
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     const isRequest = error.statusCode !== undefined && error.statusCode < 500;
@@ -61,21 +48,6 @@ export function createGateway(dependencies: GatewayDependencies): FastifyInstanc
     const page = await readFile(new URL('./page/chat.html', import.meta.url));
     return reply.type('text/html; charset=utf-8').headers(pageHeaders).send(page);
   });
-  return app;
-}
-
-function createApp({ log, maxBodyBytes, certificateFiles: files }: GatewayDependencies): FastifyInstance {
-  const options = {
-    loggerInstance: log as FastifyBaseLogger,
-    logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: maxBodyBytes,
-  };
-  if (!files) return fastify(options);
-  const onChange = (certificates: { cert: Buffer; key: Buffer }) =>
-    (app.server as unknown as TlsServer).setSecureContext(certificates);
-  const { current, stop } = followCertificates({ files, log, onChange });
-  const app = fastify({ ...options, https: { cert: current.cert, key: current.key } }) as unknown as FastifyInstance;
-  app.addHook('onClose', async () => stop());
   return app;
 }
 

@@ -1,5 +1,6 @@
 // The gateway as the clients of OpenAI's API see it: the official `openai` package against real services.
 import { mkdtemp, rm } from 'node:fs/promises';
+import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
@@ -263,6 +264,19 @@ test('an answer that takes too long is a time-out, before and within a stream', 
   await expect(read()).rejects.toThrow(/no answer within 300 ms/);
   await app.close();
   await isFree();
+});
+
+test("without keys it answers to this machine's own names only: a page elsewhere cannot borrow it", async () => {
+  const { hostname, port } = new URL(services.url);
+  const statusAs = (host: string) =>
+    new Promise<number | undefined>((resolve, reject) => {
+      const options = { hostname, port, path: '/v1/models', headers: { host } };
+      get(options, (response) => resolve(response.resume().statusCode)).on('error', reject);
+    });
+  for (const name of ['localhost', '127.0.0.1', '[::1]', 'chat.localhost'])
+    expect(await statusAs(`${name}:${port}`)).toBe(200);
+  for (const name of ['evil.example.com', '127.0.0.1.evil.example.com', 'localhost.evil.example.com'])
+    expect(await statusAs(`${name}:${port}`)).toBe(403);
 });
 
 test('the page, and whether it is alive and ready', async () => {

@@ -2,6 +2,7 @@
 
 import { X509Certificate } from 'node:crypto';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -17,6 +18,7 @@ import { implement, serveGrpc } from '#lib/platform/grpc-server.ts';
 import { createLogger } from '#lib/platform/log.ts';
 import { platformSettings } from '#lib/platform/settings.ts';
 import { clientCredentials, type TlsFiles } from '#lib/platform/tls.ts';
+import { createHttpServer } from '../../services/gateway/http-server.ts';
 import { createAuthority } from '../support/certificates.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'strata-tls-'));
@@ -110,29 +112,30 @@ test("a certificate that does not carry the service's name is refused by what is
 test('new files count for the next connection without a restart; half of them do not', async () => {
   const files = ours.issue('rotated');
   const { address } = await serve(files, 20);
-  const serialOf = async (): Promise<string> => {
-    const [host, port] = address.split(':');
-    const socket = connectTls({ host, port: Number(port), rejectUnauthorized: false, ALPNProtocols: ['h2'] });
-    const serial = await new Promise<string>((resolve, reject) => {
-      socket
-        .once('secureConnect', () => resolve(socket.getPeerX509Certificate()?.serialNumber ?? ''))
-        .once('error', reject);
-    });
-    socket.destroy();
-    return serial;
-  };
-  const serialIn = (file: string) => new X509Certificate(readFileSync(file)).serialNumber;
   const first = serialIn(files.tlsCertFile);
-  expect(await serialOf()).toBe(first);
+  expect(await serialAt(address)).toBe(first);
   const next = ours.issue('next');
   lines.length = 0;
   copyFileSync(next.tlsCertFile, files.tlsCertFile);
   await until(() => lines.some((line) => line.includes('make no sense')));
-  expect(await serialOf()).toBe(first);
+  expect(await serialAt(address)).toBe(first);
   copyFileSync(next.tlsKeyFile, files.tlsKeyFile);
   await until(() => lines.some((line) => line.includes('"new certificates"')));
-  expect(await serialOf()).toBe(serialIn(next.tlsCertFile));
+  expect(await serialAt(address)).toBe(serialIn(next.tlsCertFile));
   expect(await call(address, client)).toEqual({ count: 3 });
+});
+
+test("the gateway's own certificate is replaced in the same way", async () => {
+  const { tlsCertFile: cert, tlsKeyFile: key } = ours.issue('outside');
+  const app = createHttpServer({ log, maxBodyBytes: 1e6, certificateFiles: { cert, key }, tlsEveryMs: 20 });
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  open.push(() => app.close());
+  const { port } = app.server.address() as AddressInfo;
+  expect(await serialAt(`127.0.0.1:${port}`)).toBe(serialIn(cert));
+  lines.length = 0;
+  ours.issue('outside');
+  await until(() => lines.some((line) => line.includes('"new certificates"')));
+  expect(await serialAt(`127.0.0.1:${port}`)).toBe(serialIn(cert));
 });
 
 test('a new authority reaches servers and clients that run', async () => {
@@ -158,6 +161,19 @@ test('some of the three settings, files that are away, and a key of another cert
   const mixed = { ...client, tlsKeyFile: ours.issue('other').tlsKeyFile };
   await expect(serve(mixed)).rejects.toThrow(/STRATA_TLS_CERT_FILE.*key values mismatch/i);
 });
+
+async function serialAt(address: string): Promise<string> {
+  const [host, port] = address.split(':');
+  const socket = connectTls({ host, port: Number(port), rejectUnauthorized: false, ALPNProtocols: ['h2', 'http/1.1'] });
+  const serial = await new Promise<string>((resolve, reject) => {
+    socket.once('secureConnect', () => resolve(socket.getPeerX509Certificate()?.serialNumber ?? ''));
+    socket.once('error', reject);
+  });
+  socket.destroy();
+  return serial;
+}
+
+const serialIn = (file: string) => new X509Certificate(readFileSync(file)).serialNumber;
 
 async function until(isSo: () => boolean): Promise<void> {
   for (const deadline = Date.now() + 10_000; Date.now() < deadline; await delay(10)) if (isSo()) return;

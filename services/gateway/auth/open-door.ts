@@ -25,6 +25,8 @@ export interface DoorOptions {
 
 export interface Door {
   readonly gatekeeper: Gatekeeper;
+  /** Nobody is asked who they are, and only this machine reaches it. */
+  readonly isLocalOnly: boolean;
   /** Waits for audit events that are on their way. */
   close(): Promise<void>;
 }
@@ -34,7 +36,8 @@ const loopback = ['127.0.0.1', '::1', 'localhost'];
 /** @throws {ConfigError} where keys cannot be read */
 export function openDoor(config: DoorConfig, { log, events, metrics, everyMs }: DoorOptions): Door {
   const { authenticate, isOpen, stop } = createAuthenticator(config, { log, everyMs });
-  if (isOpen && !loopback.includes(config.bind)) {
+  const isLocal = loopback.includes(config.bind);
+  if (isOpen && !isLocal) {
     const settings = 'STRATA_GATEWAY_KEYS_FILE or STRATA_GATEWAY_JWT_ISSUER';
     log.warn(
       { bind: config.bind },
@@ -50,6 +53,7 @@ export function openDoor(config: DoorConfig, { log, events, metrics, everyMs }: 
   const audit = createAudit({ log, events });
   const limiter = createLimiter({ defaults, now: () => performance.now() });
   return {
+    isLocalOnly: isOpen && isLocal,
     gatekeeper: createGatekeeper({ authenticate, limiter, audit, ...(metrics && { onEnd: counted(metrics) }) }),
     async close() {
       stop();
