@@ -63,6 +63,8 @@ export interface EventBus {
   waiting?(durable: string): Promise<number>;
   /** Delivers a dead letter anew (at least to the durable that failed) and removes it. NOT_FOUND for an unknown id. */
   replay(deadLetterId: string): Promise<void>;
+  /** Forgets every event and dead letter, as if none had ever been published. Durable names stay. For restoring a backup. */
+  clear(): Promise<void>;
   close(): Promise<void>;
 }
 

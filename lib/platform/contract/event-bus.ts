@@ -86,6 +86,21 @@ export function describeEventBus(name: string, create: CreateHarness): void {
       expect(ids).toEqual(['a', 'b']);
     });
 
+    test('after a clear nothing waits, and an event of the past is new again', async () => {
+      const { events } = await open();
+      const first = await collect(events);
+      await events.publish(testEvent('handled'));
+      await first.until(1);
+      await first.stop();
+      await events.publish(testEvent('waiting'));
+      await events.clear();
+      const { until, ids } = await collect(events);
+      await events.publish(testEvent('handled'));
+      await until(1);
+      await delay(50);
+      expect(ids).toEqual(['handled']);
+    });
+
     test('subjects choose: exact, * for one token, > for the rest', async () => {
       const { events } = await open();
       const all = await collect(events, { durable: 'all', subjects: ['strata.>'] });

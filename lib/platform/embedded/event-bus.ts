@@ -69,6 +69,7 @@ export function createEventBus(
     async replay(id) {
       if (!store.replay(id, Date.now())) throw notFound('dead letter', id);
     },
+    clear: async () => store.clear(),
     async close() {
       await Promise.all([...subscriptions].map((subscription) => subscription.stop()));
     },

@@ -155,6 +155,9 @@ export function createEventStore(database: Database) {
       });
     },
 
+    clear: (): void =>
+      transaction(() => sql.exec('delete from deliveries; delete from events; delete from dead_letters')),
+
     /** Drops events that are too old or too many, but none that somebody has still to handle. */
     prune({ maxAgeMs, maxEvents }: Retention, now: number): void {
       transaction(() =>
