@@ -14,30 +14,36 @@ export const tenantPattern = /^[a-z0-9]{1,20}$/;
 export const tenantRule = 'must be 1 to 20 lower-case letters and digits, without dashes';
 export const tenantPrefix = (tenant: string): string => `${tenant}-`;
 
-/** State. The plural ones are prefixes, for list and watch. */
+/** State. The plural ones are prefixes, for list and watch. The types say which root a key has: StateRoot is made of them. */
 export const keys = {
   runs: 'runs',
-  run: (id: string): string => `runs.${id}`,
-  metrics: (runId: string): string => `metrics.${runId}`,
+  run: (id: string): `runs.${string}` => `runs.${id}`,
+  metrics: (runId: string): `metrics.${string}` => `metrics.${runId}`,
   /** Nine digits, so that keys sort as steps do. */
-  metric: (runId: string, step: number): string => `metrics.${runId}.${String(step).padStart(9, '0')}`,
+  metric: (runId: string, step: number): `metrics.${string}` => `metrics.${runId}.${String(step).padStart(9, '0')}`,
   models: 'models',
-  model: (name: string): string => `models.${name}`,
+  model: (name: string): `models.${string}` => `models.${name}`,
   tokenizers: 'tokenizers',
-  tokenizer: (name: string): string => `tokenizers.${name}`,
+  tokenizer: (name: string): `tokenizers.${string}` => `tokenizers.${name}`,
   datasets: 'datasets',
-  dataset: (name: string): string => `datasets.${name}`,
+  dataset: (name: string): `datasets.${string}` => `datasets.${name}`,
   evaluations: 'evaluations',
-  evaluation: (id: string): string => `evaluations.${id}`,
+  evaluation: (id: string): `evaluations.${string}` => `evaluations.${id}`,
   pipelines: 'pipelines',
-  pipeline: (task: string): string => `pipelines.${task}`,
+  pipeline: (task: string): `pipelines.${string}` => `pipelines.${task}`,
   /** Which labelled files a task has, and which pipeline run took each. */
-  labels: (task: string): string => `labels.${task}`,
+  labels: (task: string): `labels.${string}` => `labels.${task}`,
   pipelineRuns: 'pipeline-runs',
-  pipelineRun: (id: string): string => `pipeline-runs.${id}`,
+  pipelineRun: (id: string): `pipeline-runs.${string}` => `pipeline-runs.${id}`,
   /** When a service was last needed: `Activity`. */
-  activity: (service: string): string => `activity.${service}`,
+  activity: (service: string): `activity.${string}` => `activity.${service}`,
 } as const;
+
+type KeyOf<T> = T extends (...args: never[]) => infer Key ? Key : T;
+type RootOf<Key> = Key extends `${infer Root}.${string}` ? Root : Key;
+type Root = RootOf<KeyOf<(typeof keys)[keyof typeof keys]>>;
+/** The first token of every key there is. (`never`, and whoever lists them all does not compile, where a key's type does not say its root.) */
+export type StateRoot = string extends Root ? never : Root;
 
 /** Written by a service while it works, and by whoever waits for it. */
 export interface Activity {
@@ -64,4 +70,6 @@ export const objectKeys = {
   inboxes: 'inbox',
   inbox: (task: string): string => `inbox/${task}`,
   label: (task: string, sha256: string, file: string): string => `inbox/${task}/${sha256}/${file}`,
+  /** There while a backup is being restored, or where that was interrupted: what lies beside it is not whole. */
+  unfinishedRestore: 'restore/unfinished.json',
 } as const;

@@ -1,6 +1,7 @@
 // The command tree of `strata`.
 import tab from '@bomb.sh/tab/commander';
 import { Command } from 'commander';
+import { addBackupCommands } from './commands/backup.ts';
 import { addCatalogueCommands } from './commands/catalogue.ts';
 import { addCheckCommand } from './commands/check.ts';
 import { addDatasetCommands } from './commands/dataset.ts';
@@ -50,6 +51,7 @@ Exit codes: 0 done · 1 failed · 2 wrong usage or input · 3 not found · 4 not
     addPipelineCommands,
     addEventsCommands,
     addCatalogueCommands,
+    addBackupCommands,
     addCheckCommand,
     addKeyCommands,
   ]) {
