@@ -33,7 +33,8 @@ function toConnectionOptions(config: NatsConfig): NodeConnectionOptions {
   return {
     servers: natsUrl.split(',').map((url) => url.trim()),
     name: `${hostname()} ${process.pid}`,
-    timeout: Math.max(500, Math.min(5000, config.natsPatienceMs)),
+    // A server that dies in the middle of a greeting is waited for to the end.
+    timeout: Math.max(500, Math.min(2000, config.natsPatienceMs)),
     maxReconnectAttempts: -1,
     reconnectTimeWait: 250,
     // Credentials that were replaced, or a server that still loads its accounts, must not end the connection for ever.

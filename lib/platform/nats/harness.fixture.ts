@@ -3,6 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from '@jest/globals';
+import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { readConfig } from '../config.ts';
 import type { CreateHarness } from '../contract/harness.ts';
 import { openPlatform } from '../platform.ts';
@@ -33,4 +35,18 @@ export function useNats(): { createHarness: CreateHarness; server: () => Promise
       };
     },
   };
+}
+
+export interface Besides extends AsyncDisposable {
+  readonly nc: NatsConnection;
+  readonly jsm: JetStreamManager;
+  /** The test's. */
+  readonly prefix: string;
+}
+
+/** A test's server as any other client sees it; `config` is its harness's. */
+export async function openBesides(config: string): Promise<Besides> {
+  const { natsUrl, natsPrefix } = readConfig(platformSettings, JSON.parse(config));
+  const nc = await connect({ servers: natsUrl });
+  return { nc, jsm: await jetstreamManager(nc), prefix: natsPrefix, [Symbol.asyncDispose]: () => nc.close() };
 }
