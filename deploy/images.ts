@@ -76,7 +76,7 @@ async function buildLibrary(device: keyof typeof engineTools): Promise<string> {
 async function buildCuda(): Promise<string[]> {
   const base = 'strata-build/node-cuda:12.5';
   const { CUDA } = process.env;
-  const dockerfile = 'deploy/images/cuda.Dockerfile';
+  const dockerfile = 'deploy/images/Dockerfile.cuda';
   await build({ image: base, dockerfile, args: CUDA ? { CUDA } : {}, context: dirname(join(root, dockerfile)) });
   const image = reference('engine', '-cuda');
   const { service, packages } = images.engine as Image;
