@@ -1,5 +1,6 @@
 // Messages of a gRPC stream as an async iterable, and back, with as few promises a message as there can be.
 import type { Readable, Writable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 
 export const cancelled = (cause?: unknown): Error =>
   new DOMException('The operation was cancelled', { name: 'AbortError', cause });
@@ -22,8 +23,8 @@ export class MessageReader<T> implements AsyncIterableIterator<T> {
     this.#onReturn = onReturn;
     stream.on('data', this.#add);
     stream.on('error', (error: unknown) => this.fail(error));
-    stream.once('end', () => this.#finish({}));
-    stream.once('close', () => this.#finish({}));
+    stream.once('end', () => void this.#finishUnlessCancelled());
+    stream.once('close', () => void this.#finishUnlessCancelled());
     stream.once('cancelled', () => this.fail(cancelled()));
   }
 
@@ -37,6 +38,15 @@ export class MessageReader<T> implements AsyncIterableIterator<T> {
     this.#queue.push(message);
     if (this.#queue.length - this.#at >= mostQueued) this.#stream.pause();
   };
+
+  /**
+   * A caller who gives up in the middle looks, for a turn or two of the event loop, like one who has sent everything: a server hears `end`
+   * first and `cancelled` later.
+   */
+  async #finishUnlessCancelled(): Promise<void> {
+    for (let turn = 0; turn < 3 && 'cancelled' in this.#stream; turn++) await nextTurn();
+    this.#finish({});
+  }
 
   fail(error: unknown): void {
     this.#finish({ error });
