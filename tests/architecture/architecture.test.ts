@@ -22,6 +22,11 @@ test('no enums, namespaces, default exports or barrels', () => {
   expect(found.flatMap(({ path, unwanted }) => unwanted.map((what) => `${path}: ${what}`))).toEqual([]);
 });
 
+test('the Kubernetes client, large and ESM only, is loaded by one file', () => {
+  const loading = sources.filter(({ imports }) => imports.includes('@kubernetes/client-node'));
+  expect(loading.map(({ path }) => path)).toEqual(['lib/platform/kubernetes/cluster.ts']);
+});
+
 test('file names are kebab-case', () => {
   expect(files.flatMap(findWrongNames)).toEqual([]);
 });

@@ -10,6 +10,12 @@ switch (what) {
   case 'say':
     for (const line of args) console.log(line);
     break;
+  case 'count':
+    for (let i = 1; i <= Number(args[0]); i++) {
+      console.log(i);
+      await delay(50);
+    }
+    break;
   case 'throw':
     throw new Error('the job broke');
   case 'environment':

@@ -28,6 +28,8 @@ interface Found {
 }
 
 const pauseMs = 200;
+/** In a row, while a log is followed: about a minute and a half. */
+const mostFailures = 30;
 
 export function createJobRunner(options: KubernetesJobRunnerOptions): JobRunner {
   const { cluster, namespace, readFiles, defaultProfile, queue, log } = options;
@@ -135,15 +137,21 @@ export function createJobRunner(options: KubernetesJobRunnerOptions): JobRunner 
       else await stopPod(name, pod, graceMs);
     },
     async *logs(name, { follow = false, signal } = {}) {
-      for (let after = ''; ; ) {
-        const found = await look(name);
-        if (!found) throw notFound('job', name);
-        for await (const { time, line } of linesOf(found, { after, follow, signal })) {
-          after = time;
-          yield line;
+      for (let after = '', failures = 0; ; ) {
+        try {
+          const found = await look(name);
+          if (!found) throw notFound('job', name);
+          for await (const { time, line } of linesOf(found, { after, follow, signal })) {
+            after = time;
+            failures = 0;
+            yield line;
+          }
+          if (!follow || signal?.aborted || hasEnded(toJob(found.object, found.pod))) return;
+        } catch (error) {
+          // A connection that broke: go on behind the last line.
+          if (!follow || !hasCode(error, 'UNAVAILABLE') || ++failures > mostFailures) throw error;
         }
-        if (!follow || signal?.aborted || hasEnded(toJob(found.object, found.pod))) return;
-        await delay(pauseMs, undefined, signal ? { signal } : {});
+        await delay(pauseMs * (1 + failures), undefined, signal ? { signal } : {});
       }
     },
     async delete(name) {

@@ -7,6 +7,7 @@ import { useHarness } from '#lib/platform/contract/harness.ts';
 import { describeJobRunner, firstLine, jobEntry } from '#lib/platform/contract/job-runner.ts';
 import { type Job, type JobRunner, type JobSpec, waitForJob } from '#lib/platform/job-runner.ts';
 import { openCluster } from '#lib/platform/kubernetes/cluster.ts';
+import { passOn, startFaultyNetwork } from '#lib/platform/s3/faulty-network.fixture.ts';
 import { cluster } from '../frame/places.ts';
 import { apply, kubectl } from '../support/kubectl.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -124,6 +125,9 @@ test('looking costs the API server nothing: a thousand looks are answered by the
   await watching.close();
 });
 
+const serverOf = (kubeconfig: string): string =>
+  (JSON.parse(kubeconfig) as { clusters: { cluster: { server: string } }[] }).clusters[0]?.cluster.server ?? '';
+const cut = () => undefined;
 const rule = (apiGroups: string[], resources: string[], ...verbs: string[]) => ({ apiGroups, resources, verbs });
 
 test('the Role of the chart is enough; without one the error names what is missing', async () => {
@@ -162,6 +166,35 @@ test('the Role of the chart is enough; without one the error names what is missi
   expect(await jobs.list('m')).toMatchObject([{ name: 'mine', phase: 'succeeded' }]);
   await jobs.delete('mine');
   await jobs.close();
+});
+
+test('connections that break lose no line and no change', async () => {
+  await open();
+  const network = await startFaultyNetwork(serverOf(await kubectl(['config', 'view', '--raw', '-o', 'json'])));
+  const path = join(JSON.parse(harness.config).STRATA_HOME, 'faulty');
+  const text = await kubectl(['config', 'view', '--raw', '--minify', '-o', 'json']);
+  await writeFile(path, text.replace(serverOf(text), network.address.replace('http:', 'https:')));
+  const jobs = createRunner({ ...harness, cluster: openCluster({ kubeconfig: path }) });
+  await jobs.start(job('counting', 'count', '200'));
+  const lines: string[] = [];
+  for await (const line of jobs.logs('counting', { follow: true })) {
+    lines.push(line);
+    if (lines.length !== 20 && lines.length !== 60) continue;
+    expect(await jobs.get('counting')).toMatchObject({ phase: 'running' });
+    network.onAnswer = cut;
+    // Something that both the watch and the log would tell of.
+    await inNamespace('label', 'job', 'counting', `cut-${lines.length}=yes`);
+    await waitFor(
+      'a look that fails',
+      () => jobs.get('counting').catch(({ code }) => code),
+      (seen) => seen === 'UNAVAILABLE',
+    );
+    network.onAnswer = passOn;
+  }
+  expect(lines).toEqual(Array.from({ length: 200 }, (_, i) => String(i + 1)));
+  expect(await waitForJob(jobs, 'counting')).toMatchObject({ phase: 'succeeded' });
+  await jobs.close();
+  await network.close();
 });
 
 test('an API server that is away is UNAVAILABLE, and looked for again', async () => {
