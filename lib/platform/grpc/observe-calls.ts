@@ -54,8 +54,8 @@ export function createCallObserver({ log, tracing, metrics }: ObserveOptions): (
           seconds.observe({ method, code }, (performance.now() - began) / 1000);
           if (span) span.run(() => end(code, error));
           else end(code, error);
-          span?.set({ 'rpc.grpc.status': code });
-          span?.end(error);
+          span?.set({ 'rpc.response.status_code': code, 'error.type': code === 'OK' ? undefined : code });
+          span?.end(isOurFault(code) ? error : undefined);
         },
       };
     };
@@ -74,6 +74,10 @@ function logged(call: ServerCall, method: string, log: Logger): ObservedCall & {
     },
   };
 }
+
+/** The others are the caller's doing, or an answer as good as any (https://opentelemetry.io/docs/specs/semconv/rpc/grpc/). */
+const isOurFault = (code: string): boolean =>
+  ['UNKNOWN', 'DEADLINE_EXCEEDED', 'UNIMPLEMENTED', 'INTERNAL', 'UNAVAILABLE', 'DATA_LOSS'].includes(code);
 
 function levelOf(code: string, path: string): 'debug' | 'info' | 'error' {
   if (code === 'INTERNAL' || code === 'UNKNOWN' || code === 'DATA_LOSS') return 'error';
