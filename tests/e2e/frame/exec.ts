@@ -1,10 +1,13 @@
 // Runs a program to its end: what it says on stdout, or an error that shows the command and the last lines of what it said.
 import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 
 export interface ExecOptions {
   /** Written to its stdin. */
   input?: string | Readable;
+  /** Where its stdout goes, byte for byte, instead of being returned. */
+  outputFile?: string;
   env?: NodeJS.ProcessEnv;
   cwd?: string;
   /** Default: ten minutes. */
@@ -28,14 +31,16 @@ export class ExecError extends Error {
 
 /** @throws {ExecError} unless it exits with 0 in time. */
 export function exec(program: string, args: readonly string[], options: ExecOptions = {}): Promise<string> {
-  const { input, timeoutMs = 600_000, signal, ...spawnOptions } = options;
+  const { input, outputFile, timeoutMs = 600_000, signal, ...spawnOptions } = options;
+  const output = outputFile === undefined ? undefined : openSync(outputFile, 'w');
   const timeout = AbortSignal.timeout(timeoutMs);
   const child = spawn(program, args, {
     ...spawnOptions,
     signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     killSignal: 'SIGKILL',
-    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    stdio: [input === undefined ? 'ignore' : 'pipe', output ?? 'pipe', 'pipe'],
   });
+  if (output !== undefined) closeSync(output);
   const stdout = collect(child.stdout);
   const stderr = collect(child.stderr);
   feed(child.stdin, input);

@@ -17,6 +17,7 @@ export const stories = [
   'scale-from-zero',
   'upgrade-and-rollback',
   'kill-each',
+  'backup-and-restore',
 ] as const;
 export type Story = (typeof stories)[number];
 
