@@ -8,9 +8,10 @@ import { jobsOf, podsOf, startRun, untilRun, untilSucceeded } from '../support/r
 import { useServices } from '../support/services.ts';
 
 const services = useServices();
-const steps = 1200;
+const steps = 800;
 
-const start = () => startRun(services, 'e2e-killed', { maxSteps: steps, checkpointEvery: 100, evalEvery: 400 });
+const start = (device: string) =>
+  startRun(services, 'e2e-killed', { maxSteps: steps, checkpointEvery: 100, evalEvery: 400 }, device);
 
 async function curveOf(runId: string): Promise<MetricPoint[]> {
   const points: MetricPoint[] = [];
@@ -40,7 +41,8 @@ const deaths: [string, (runId: string) => Promise<unknown>][] = [
 ];
 
 test('killed twice, it resumes past step 0 each time and ends as if nothing had been', async () => {
-  const id = await start();
+  const undisturbed = await start('cpu'); // beside the GPU pool, at the same time
+  const id = await start('gpu');
   let seen: Run | undefined;
   for (const [index, [, die]] of deaths.entries()) {
     const attempts = index + 1;
@@ -59,7 +61,6 @@ test('killed twice, it resumes past step 0 each time and ends as if nothing had 
 
   const curve = await curveOf(id);
   expect(curve.map(({ step }) => step)).toEqual(Array.from({ length: steps }, (_, index) => index + 1));
-  const undisturbed = await start();
   await untilSucceeded(services, undisturbed, 240_000);
   const lossesOf = (points: MetricPoint[]) => points.map(({ loss }) => loss);
   expect(lossesOf(curve)).toEqual(lossesOf(await curveOf(undisturbed)));

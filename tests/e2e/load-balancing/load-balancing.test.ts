@@ -1,14 +1,14 @@
 // A client that was connected before pods were added: within the age of a connection it finds them, and each gets its share.
-import { afterAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { services as entries } from '#lib/contracts/services.ts';
 import { release } from '../frame/places.ts';
 import { clientLabels } from '../support/client.ts';
-import { helm, kubectl, list } from '../support/kubectl.ts';
+import { kubectl, list } from '../support/kubectl.ts';
 import { callsServed } from '../support/metrics.ts';
 import { finishPod, type Pod, startPod } from '../support/pods.ts';
+import { revision, rollBackTo, upgrade } from '../support/release.ts';
 
-const seconds = 50;
-const upgraded: string[] = [];
+const seconds = 55;
 
 /** One connection, one call after the other; every call has to be answered. */
 const caller = `
@@ -25,9 +25,11 @@ process.exit(0);`;
 
 const pods = (): Promise<Pod[]> => list<Pod>('pods', 'app.kubernetes.io/component=tokenizer');
 
-afterAll(async () => {
-  if (upgraded.length) await helm(['rollback', release.name, '--wait', '--timeout=3m']);
-}, 200_000);
+let before = 0;
+beforeAll(async () => {
+  before = await revision();
+});
+afterAll(() => rollBackTo(before), 200_000);
 
 test('pods that are added get their share of a client that was connected before', async () => {
   expect(await pods()).toHaveLength(1);
@@ -35,8 +37,7 @@ test('pods that are added get their share of a client that was connected before'
   const command = ['node', '--input-type=module-typescript', '-e', caller, '--', address];
   await startPod({ name: 'caller', command, labels: clientLabels });
   await kubectl(['wait', 'pod', 'caller', '--for=condition=Ready', '--timeout=60s']);
-  const set = ['--reuse-values', '--set=tokenizer.replicas=2', '--wait', '--timeout=3m'];
-  upgraded.push(await helm(['upgrade', release.name, release.chart, ...set]));
+  await upgrade('tokenizer.replicas=2');
   const { succeeded, output } = await finishPod('caller', 120_000);
   expect([succeeded, output]).toEqual([true, expect.stringMatching(/^\d+\s*$/)]);
   const names = (await pods()).map(({ metadata }) => metadata.name);

@@ -12,13 +12,18 @@ import { waitFor } from './wait-for.ts';
 /** Sums as text, and a tokenizer of their characters; made once, whatever asks. */
 export const tinyData = (services: Services): Promise<TinyData> => prepareTiny(services as unknown as TrainingServices);
 
-/** A run on the GPU pool; always a new one. */
-export async function startRun(services: Services, name: string, hyperparameters: Partial<Hyperparameters>) {
+/** Always a new one; `device` is the name of a resource profile. */
+export async function startRun(
+  services: Services,
+  name: string,
+  hyperparameters: Partial<Hyperparameters>,
+  device = 'gpu',
+): Promise<string> {
   const { spec, ...request } = tinyRequest(name, await tinyData(services), hyperparameters);
   const { run } = await services.trainer.createRun({
     ...request,
     requestId: randomUUID(),
-    spec: { ...spec, device: 'gpu' },
+    spec: { ...spec, device },
   });
   return run?.id ?? '';
 }

@@ -1,8 +1,8 @@
 // `helm upgrade` and `helm rollback` under streams: no stream is lost, and models, runs and datasets are all there after each.
 import { expect, test } from '@jest/globals';
 import { release } from '../frame/places.ts';
-import { helm, list } from '../support/kubectl.ts';
-import type { Pod } from '../support/pods.ts';
+import { get, type KubeObject } from '../support/kubectl.ts';
+import { revision, rollBackTo, upgrade } from '../support/release.ts';
 import { useServices } from '../support/services.ts';
 import { ensureSlowModel } from '../support/slow-model.ts';
 import { finishStreams, startStreams } from '../support/streams.ts';
@@ -15,27 +15,23 @@ const kept = async () => ({
   datasets: (await services.dataSampler.listDatasets({})).datasets.map(({ ref, sha256 }) => [ref?.name, sha256]),
 });
 
-const levels = async (): Promise<string> =>
-  JSON.stringify((await list<Pod>('pods', 'app.kubernetes.io/component=inference')).map(({ spec }) => spec.containers));
+interface ConfigMap extends KubeObject {
+  data: Record<string, string>;
+}
+const logLevel = async () => (await get<ConfigMap>('configmap', `${release.name}-config`))?.data.STRATA_LOG_LEVEL;
 
 test('upgraded and rolled back, everything is kept and no stream is lost', async () => {
   await ensureSlowModel(services);
   const before = await kept();
+  const number = await revision();
   await startStreams({ seconds: 100, clients: 2 });
-  await helm([
-    'upgrade',
-    release.name,
-    release.chart,
-    '--reuse-values',
-    '--set=logLevel=debug',
-    '--wait',
-    '--timeout=4m',
-  ]);
+  await upgrade('logLevel=debug');
+  expect(await logLevel()).toBe('debug');
   expect(await kept()).toEqual(before);
-  await helm(['rollback', release.name, '--wait', '--timeout=4m']);
+  await rollBackTo(number);
   const { finished, failed } = await finishStreams();
   expect(failed).toEqual([]);
   expect(finished).toBeGreaterThan(10);
   expect(await kept()).toEqual(before);
-  expect(await levels()).not.toContain('debug');
+  expect(await logLevel()).toBe('info');
 }, 600_000);
