@@ -29,6 +29,7 @@ test.each<[string, Parameters<typeof decide>[0], IdleDecision]>([
   ['awake for nobody', { replicas: 1, wantedMinutesAgo: 10 }, 'sleep'],
   ['several: an autoscaler has them', { replicas: 3, wantedMinutesAgo: 60 }, 'stay'],
   ['not watched for long enough to know', { replicas: 1, wantedMinutesAgo: 60, watchedMinutes: 9 }, 'stay'],
+  ['just fallen asleep, soon as it does', { replicas: 0, wantedMinutesAgo: 0.2, idleMinutes: 0.2 }, 'stay'],
   ['never to sleep', { replicas: 1, wantedMinutesAgo: 60, idleMinutes: 0 }, 'stay'],
   ['never to sleep, but to be woken', { replicas: 0, wantedMinutesAgo: 0, idleMinutes: 0 }, 'wake'],
 ])('%s: %j -> %s', (_, facts, decision) => {

@@ -20,11 +20,11 @@ export interface IdleFacts {
 
 export type IdleDecision = 'wake' | 'sleep' | 'stay';
 
-/** Who waits writes every few seconds: an older wish is that of somebody who has left. */
-const wishLastsMs = 60_000;
+/** Who waits writes every few seconds: an older wish is that of somebody who has left. Shorter than it takes to fall asleep, or it would wake at once. */
+const wishLastsMs = (idleMs: number): number => Math.min(idleMs || Number.POSITIVE_INFINITY, 60_000);
 
 export function decideIdle({ replicas, wantedAt, watchedSince, now, idleMs }: IdleFacts): IdleDecision {
-  if (replicas === 0) return now - wantedAt < wishLastsMs ? 'wake' : 'stay';
+  if (replicas === 0) return now - wantedAt < wishLastsMs(idleMs) ? 'wake' : 'stay';
   // More than one is the autoscaler's business.
   if (replicas > 1 || idleMs === 0) return 'stay';
   return now - Math.max(wantedAt, watchedSince) >= idleMs ? 'sleep' : 'stay';
