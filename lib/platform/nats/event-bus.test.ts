@@ -90,3 +90,15 @@ test('opening again changes nothing on the server', async () => {
   ]);
   expect(asked.filter((subject) => /CREATE|UPDATE/.test(subject))).toEqual([]);
 });
+
+test('a subscription goes on when the stream is emptied under it: what comes afterwards arrives', async () => {
+  const { events } = await open();
+  const ids: string[] = [];
+  await events.subscribe({ subjects: ['strata.>'], handler: async ({ id }) => void ids.push(id) });
+  for (const id of ['1', '2', '3']) await events.publish(testEvent(id));
+  for (const end = Date.now() + 5000; ids.length < 3 && Date.now() < end; ) await delay(10);
+  await events.clear();
+  await events.publish(testEvent('4'));
+  for (const end = Date.now() + 20_000; ids.length < 4 && Date.now() < end; ) await delay(20);
+  expect(ids).toEqual(['1', '2', '3', '4']);
+});

@@ -9,7 +9,7 @@ import { toJson } from '../to-json.ts';
 import { createDeadLetters, type DeadLetters } from './dead-letters.ts';
 import { type Deliverer, deliver } from './deliver.ts';
 import { isWrongSequence } from './errors.ts';
-import { fetchSome } from './follow.ts';
+import { fetchSome, stillAfter } from './follow.ts';
 import type { Link, PersistOptions } from './link.ts';
 import { countWaiting, join, type Member } from './membership.ts';
 import type { Names } from './names.ts';
@@ -77,7 +77,14 @@ async function consume(deliverer: Deliverer): Promise<Subscription> {
   /** Where a consumer that was lost goes on; a durable one that began with all begins anew. */
   let position: number | undefined;
   const joinNow = (how?: PersistOptions): Promise<Consumer> =>
-    link.persist('subscribing', () => join(link, names, member, position), how);
+    link.persist(
+      'subscribing',
+      async () => {
+        if (position !== undefined) position = await stillAfter(link, names.events, position);
+        return join(link, names, member, position);
+      },
+      how,
+    );
   let joined = Promise.resolve(await joinNow());
   if (member.from === 'new') position = (await (await joined).info(true)).delivered.stream_seq;
 

@@ -17,12 +17,14 @@ export interface FollowOptions {
 }
 
 const batch = 64;
+/** Two of them missed: the server is silent. */
+const heartbeatMs = 3000;
 
 export async function* follow(link: Link, { stream, filters, after, signal }: FollowOptions): AsyncGenerator<JsMsg> {
   let seen = after;
   while (!signal.aborted) {
     try {
-      if (seen !== undefined) seen = Math.min(seen, await lastSequence(link, stream, signal));
+      if (seen !== undefined) seen = await stillAfter(link, stream, seen, signal);
       for await (const message of session(link, stream, { filters, after: seen, signal })) {
         seen = message.seq;
         yield message;
@@ -40,6 +42,14 @@ export const lastSequence = async (link: Link, stream: string, signal?: AbortSig
   const options = signal ? { patienceMs: Infinity, signal } : {};
   return (await link.persist('reading a stream', () => link.jsm.streams.info(stream), options)).state.last_seq;
 };
+
+/** Where to go on after `sequence`: a stream that was emptied, or lost with its server's disk, counts from one again. */
+export const stillAfter = async (
+  link: Link,
+  stream: string,
+  sequence: number,
+  signal?: AbortSignal,
+): Promise<number> => ((await lastSequence(link, stream, signal)) < sequence ? 0 : sequence);
 
 /** One consumer's life: ends when a message was missed, the connection broke, or the signal aborts. */
 async function* session(link: Link, stream: string, { filters, after, signal }: Omit<FollowOptions, 'stream'>) {
@@ -78,7 +88,7 @@ export async function* fetchSome(
   consumer: Consumer,
   { count, signal }: { count: number; signal: AbortSignal },
 ): AsyncGenerator<JsMsg> {
-  const messages = await consumer.fetch({ max_messages: count, expires: 30_000, idle_heartbeat: 5000 });
+  const messages = await consumer.fetch({ max_messages: count, expires: 30_000, idle_heartbeat: heartbeatMs });
   const stop = (): void => void messages.close();
   const forget = link.onReconnect(stop);
   signal.addEventListener('abort', stop);
