@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { isAlive, thisProcess } from '../embedded/process-identity.ts';
@@ -11,7 +11,8 @@ import { AppError } from '../errors.ts';
 import type { Connection } from './connection.ts';
 import { readObject } from './read-object.ts';
 
-const folderPattern = /^strata-objects-(\d+)_([^_]+)_/;
+/** With the machine's name: another one may share the folder, and its processes cannot be seen from here. */
+export const ownPrefix = `strata-objects-${hostname()}-`;
 
 export interface LocalFiles {
   with<T>(key: string, use: (path: string) => Promise<T>): Promise<T>;
@@ -21,7 +22,7 @@ export interface LocalFiles {
 export async function openLocalFiles(connection: Connection): Promise<LocalFiles> {
   await removeLeftovers(tmpdir());
   const { pid, startedAt } = thisProcess();
-  const folder = join(tmpdir(), `strata-objects-${pid}_${startedAt}_${randomUUID()}`);
+  const folder = join(tmpdir(), `${ownPrefix}${pid}_${startedAt}_${randomUUID()}`);
   return {
     async with(key, use) {
       await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -39,8 +40,9 @@ export async function openLocalFiles(connection: Connection): Promise<LocalFiles
 
 async function removeLeftovers(parent: string): Promise<void> {
   for (const name of await readdir(parent)) {
-    const [, pid, startedAt = ''] = folderPattern.exec(name) ?? [];
-    if (!pid || isAlive({ pid: Number(pid), startedAt })) continue;
+    if (!name.startsWith(ownPrefix)) continue;
+    const [pid, startedAt = ''] = name.slice(ownPrefix.length).split('_');
+    if (isAlive({ pid: Number(pid), startedAt })) continue;
     // Another user's, perhaps: then it is that user's to remove.
     await rm(join(parent, name), { recursive: true, force: true }).catch(() => undefined);
   }

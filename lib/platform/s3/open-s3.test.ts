@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type Authority, createAuthority } from '../../../tests/support/certificates.ts';
 import { describeWithMinio } from '../../../tests/support/describe-with-minio.ts';
 import { connectS3 } from './connection.ts';
+import { ownPrefix } from './local-files.ts';
 import { useMinio } from './store.fixture.ts';
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
@@ -70,7 +71,7 @@ describeWithMinio('S3: opening a store', () => {
   });
 
   test('opening removes the files that a killed process left, not those of a living one', async () => {
-    const left = join(tmpdir(), `strata-objects-999999999_x_${randomUUID()}`);
+    const left = join(tmpdir(), `${ownPrefix}999999999_x_${randomUUID()}`);
     await mkdir(left);
     await writeFile(join(left, 'model'), 'half');
     const living = await openStore();
