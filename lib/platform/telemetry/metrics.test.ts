@@ -65,6 +65,24 @@ test('a metric that cannot be read takes no other one with it', async () => {
   expect(failures).toEqual(['broken']);
 });
 
+test('a store that does not answer holds nothing up for long, and is not asked twice', async () => {
+  const registry = createMetricRegistry();
+  let asked = 0;
+  const answer = Promise.withResolvers<[[object, number]]>();
+  const read = async () => {
+    asked += 1;
+    return (await answer.promise) as never;
+  };
+  registry.forService('trainer').observed('slow', { help: 'Slow.', read });
+  registry.forService('trainer').gauge('whole', { help: 'Whole.' }).set({}, 1);
+  const [first, second] = await Promise.all([registry.render(), registry.render()]);
+  expect([first, second].map((text) => text.includes('\nwhole{'))).toEqual([true, true]);
+  expect(first).not.toContain('\nslow{');
+  answer.resolve([[{}, 3]]);
+  expect(await registry.render()).toContain('slow{service="trainer"} 3');
+  expect(asked).toBe(1);
+});
+
 test('labels without end are cut off: what is new counts as other', async () => {
   const registry = createMetricRegistry();
   const counter = registry.forService('gateway').counter('paths_total', { help: 'Paths.', labels: ['path'] });

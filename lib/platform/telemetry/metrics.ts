@@ -1,5 +1,6 @@
 // Metrics in Prometheus' text format. A registry belongs to a process; a service sees it through `forService`, which puts its name on every series.
 // Series of one metric are bounded: beyond the bound, what is new is counted under `other`.
+import { setTimeout as delay } from 'node:timers/promises';
 
 export type Labels<L extends string = string> = Readonly<Record<L, string>>;
 
@@ -61,6 +62,22 @@ export function shared<T>(read: () => Promise<T>): () => Promise<T> {
   return () => {
     if (!last || performance.now() - last.at > 1000) last = { at: performance.now(), value: read() };
     return last.value;
+  };
+}
+
+const patienceMs = 2000;
+
+/** Waits two seconds and no longer: a store that is away takes no other metric with it. The look that waits is not begun again. */
+function oneAtATime<T>(look: () => Promise<T>): () => Promise<T> {
+  let underWay: Promise<T> | undefined;
+  return async () => {
+    underWay ??= look().finally(() => (underWay = undefined));
+    const patience = new AbortController();
+    const late = delay(patienceMs, undefined, { signal: patience.signal }).then(
+      () => Promise.reject(new Error(`not read within ${patienceMs} ms`)),
+      () => new Promise<never>(() => undefined),
+    );
+    return Promise.race([underWay, late]).finally(() => patience.abort());
   };
 }
 
@@ -137,11 +154,12 @@ export function createMetricRegistry(onError: (error: unknown, metric: string) =
     },
     observed(name, { read, kind = 'gauge', ...options }) {
       const family = familyOf(kind, name, options);
+      const look = oneAtATime(async () => [...(await read())]);
       let mine: string[] = [];
       readers.push(async () => {
+        for (const key of mine.splice(0)) family.series.delete(key);
         try {
-          const samples = [...(await read())];
-          for (const key of mine) family.series.delete(key);
+          const samples = await look();
           mine = samples.map(([labels, value]) => {
             seriesOf(family, fixed, labels).value = value;
             return keyOf(family, fixed, labels);
