@@ -232,6 +232,9 @@ test('what happened is in the numbers', async () => {
   expect(await text('orchestrator')).toContain(
     'strata_events_handled_total{service="orchestrator",durable="orchestrator-labels",subject="strata.labels.added",result="OK"} 1',
   );
+  expect(await text('orchestrator')).toContain(
+    'strata_events_dead_letters{service="orchestrator",durable="orchestrator-ends"} 0',
+  );
   expect(await text('trainer')).toContain('strata_trainer_runs{service="trainer",phase="succeeded"} 1');
   expect(await text('weight-loader')).toContain('{service="weight-loader",how="promote"} 1');
   expect(await text('inference')).toContain(

@@ -65,9 +65,9 @@ export function shared<T>(read: () => Promise<T>): () => Promise<T> {
   };
 }
 
-const patienceMs = 2000;
+const patienceMs = 5000;
 
-/** Waits two seconds and no longer: a store that is away takes no other metric with it. The look that waits is not begun again. */
+/** Waits five seconds and no longer: a store that is away takes no other metric with it. The look that waits is not begun again. */
 function oneAtATime<T>(look: () => Promise<T>): () => Promise<T> {
   let underWay: Promise<T> | undefined;
   return async () => {
