@@ -12,12 +12,14 @@ export interface RelayOptions {
   /** Each request on its way; throwing ends the call before the service hears of it. */
   onRequest: (bytes: Buffer) => Promise<Buffer> | Buffer;
   onResponse: (bytes: Buffer) => Buffer;
+  /** The caller has left. */
+  signal: AbortSignal;
 }
 
 const asIs = (bytes: Buffer): Buffer => bytes;
 
 /** Resolves with the service's status, once everything before it has been passed on; rejects with what `onRequest` or `onResponse` throws. */
-export function relay({ call, client, path, onRequest, onResponse }: RelayOptions): Promise<StatusObject> {
+export function relay({ call, client, path, onRequest, onResponse, signal }: RelayOptions): Promise<StatusObject> {
   return new Promise((resolve, reject) => {
     let upstream: ClientDuplexStream<Buffer, Buffer> | undefined;
     const fail = (error: unknown): void => {
@@ -30,7 +32,7 @@ export function relay({ call, client, path, onRequest, onResponse }: RelayOption
       passResponses({ from: stream, to: call, onResponse, done: resolve, fail });
       return stream;
     };
-    call.once('cancelled', () => fail(new DOMException('the caller has left', 'AbortError')));
+    signal.addEventListener('abort', () => fail(signal.reason), { once: true });
     const passRequests = async (): Promise<void> => {
       // Whatever happens, the call itself stays open for its status.
       for await (const bytes of call.iterator({ destroyOnReturn: false })) {

@@ -97,23 +97,38 @@ const bytesOnly = ({ name }: Rpc): ServiceDefinition => ({
 
 async function serveCall(rpc: Rpc, call: IncomingCall, options: EdgeOptions & { client: Client }): Promise<void> {
   const { gatekeeper, log } = options;
-  let visit: Visit | undefined;
+  let arrived: Visit | undefined;
   try {
-    visit = await gatekeeper({
+    const visit = await gatekeeper({
       authorization: call.metadata.get('authorization')[0]?.toString(),
       scope: rpc.rule.scope,
       action: rpc.name,
       address: call.getPeer(),
     });
-    const status = explain(rpc, await relayFor(rpc, call, { ...options, visit }), log);
+    arrived = visit;
+    const relayed = await whileHere(call, (signal) => relayFor(rpc, call, { ...options, visit, signal }));
+    const status = explain(rpc, relayed, log);
     visit.end(toError(status));
     if (status.code === statusCodes.OK) call.end(status.metadata);
     else call.emit('error', status);
   } catch (error) {
-    visit?.end(error);
+    arrived?.end(error);
     const status = toStatus(error);
     if (fromUnknown(error).code === 'INTERNAL') log.error({ error, method: rpc.name }, 'edge');
     if (!call.cancelled) call.emit('error', status);
+  }
+}
+
+/** grpc-js says `cancelled` at the end of every call; only before it somebody has left. */
+async function whileHere<T>(call: IncomingCall, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const gone = new AbortController();
+  const leave = (): void => gone.abort();
+  if (call.cancelled) leave();
+  call.once('cancelled', leave);
+  try {
+    return await work(gone.signal);
+  } finally {
+    call.off('cancelled', leave);
   }
 }
 
@@ -124,14 +139,14 @@ function explain({ service, name }: Rpc, status: StatusObject, log: Logger): Sta
   return { ...status, details: `${service} cannot be reached just now: try again` };
 }
 
+type RelayForOptions = EdgeOptions & { client: Client; visit: Visit; signal: AbortSignal };
+
 /** Bytes go through as they are, unless somebody has to look inside; then what was looked at is what goes on. */
-async function relayFor(rpc: Rpc, call: IncomingCall, options: EdgeOptions & { client: Client; visit: Visit }) {
-  const { visit, client, isMine, shared, hold, maxUploadBytes } = options;
+async function relayFor(rpc: Rpc, call: IncomingCall, options: RelayForOptions) {
+  const { visit, client, isMine, shared, hold, maxUploadBytes, signal } = options;
   const { tenant } = visit.principal;
   const { rule, method } = rpc;
   const sees = tenant === undefined ? undefined : createSees(tenant, shared);
-  const gone = new AbortController();
-  call.once('cancelled', () => gone.abort());
 
   let isFirst = true;
   let received = 0;
@@ -144,7 +159,7 @@ async function relayFor(rpc: Rpc, call: IncomingCall, options: EdgeOptions & { c
     const request = decodeRequest(rpc, bytes);
     visit.resource ||= resourceOf(rule, request);
     if (tenant === undefined || !sees) return bytes;
-    const admitted = await admit(rule, request, { tenant, sees, isMine, signal: gone.signal }).catch((error) => {
+    const admitted = await admit(rule, request, { tenant, sees, isMine, signal }).catch((error) => {
       visit.isRefused = true;
       throw error;
     });
@@ -160,9 +175,10 @@ async function relayFor(rpc: Rpc, call: IncomingCall, options: EdgeOptions & { c
   };
   // Asking what is loaded is no reason to wake anybody.
   if (hold && rpc.service === 'inference' && !rpc.name.endsWith('/ListLoadedModels')) {
-    await hold.connected(client, { signal: gone.signal, deadlineMs: Number(call.getDeadline()) - Date.now() });
+    await hold.connected(client, { signal, deadlineMs: Number(call.getDeadline()) - Date.now() });
   }
-  return relay({ call, client, path: `/${rpc.name}`, onRequest, onResponse });
+  signal.throwIfAborted();
+  return relay({ call, client, path: `/${rpc.name}`, onRequest, onResponse, signal });
 }
 
 const tooLarge = (maxBytes: number) =>
