@@ -1,6 +1,7 @@
 // strata check: asks every service for something small, then sends a text through the tokenizer and through a loaded model. `helm test` runs it.
 import type { Command } from 'commander';
 import { formatRef } from '#lib/contracts/format-ref.ts';
+import { toInt32Bytes } from '#lib/contracts/int32.ts';
 import { AppError, fromUnknown, hasCode } from '#lib/platform/errors.ts';
 import type { Services } from '../connect.ts';
 import type { Act } from '../context.ts';
@@ -51,7 +52,8 @@ async function generate({ inference, weightLoader }: Services, options: Paramete
     if (!ref) continue;
     const { version } = await weightLoader.getModel({ model: ref }, options);
     if (version?.labels.length) continue;
-    const prompt = { $case: 'text', value: 'The' } as const;
+    // Every vocabulary has an id 0; not every one has the letters of a text.
+    const prompt = { $case: 'ids', value: toInt32Bytes([0]) } as const;
     let tokens = 0;
     for await (const response of inference.generate({ model: ref, prompt, sampling: { maxTokens: 4 } }, options)) {
       tokens += response.ids.byteLength / 4;
