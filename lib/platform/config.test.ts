@@ -65,7 +65,7 @@ test('a secret is in no log, no JSON, no text, and not in the report of a mistak
 test('jobs inherit what concerns Strata and the machine, nothing else', () => {
   const { jobEnvironment } = readConfig(
     {},
-    { STRATA_X: '1', PATH: '/bin', CUDA_VISIBLE_DEVICES: '0', AWS_SECRET_ACCESS_KEY: 's' },
+    { STRATA_X: '1', PATH: '/bin', CUDA_VISIBLE_DEVICES: '0', AWS_SECRET_ACCESS_KEY: 's', STRATA_API_KEY: 's' },
   );
   expect(jobEnvironment.reveal()).toEqual({ STRATA_X: '1', PATH: '/bin', CUDA_VISIBLE_DEVICES: '0' });
   expect(JSON.stringify({ jobEnvironment })).toBe('{"jobEnvironment":"***"}');
