@@ -59,8 +59,10 @@ export interface EventBus {
   subscribe(options: SubscribeOptions): Promise<Subscription>;
   /** Newest first. */
   deadLetters(options?: { durable?: string; limit?: number }): Promise<DeadLetter[]>;
-  /** How many events a durable name has still to handle; absent where the broker does not say. */
-  waiting?(durable: string): Promise<number>;
+  /** How many events a durable name has still to handle. */
+  waiting(durable: string): Promise<number>;
+  /** How many dead letters it has. */
+  buried(durable: string): Promise<number>;
   /** Delivers a dead letter anew (at least to the durable that failed) and removes it. NOT_FOUND for an unknown id. */
   replay(deadLetterId: string): Promise<void>;
   /** Forgets every event and dead letter, as if none had ever been published. Durable names stay. For restoring a backup. */

@@ -226,6 +226,7 @@ export function describeEventBus(name: string, create: CreateHarness): void {
       await until(3);
       await delay(50);
       const [letter] = await events.deadLetters({ durable: 'collector' });
+      expect(await Promise.all(['collector', 'another'].map(events.buried))).toEqual([1, 0]);
       expect(letter).toMatchObject({ reason: expect.stringContaining('still broken'), attempts: 3 });
       broken = false;
       await events.replay(letter?.id ?? '');
@@ -238,15 +239,15 @@ export function describeEventBus(name: string, create: CreateHarness): void {
 
     test('what a durable name has still to handle can be counted', async () => {
       const { events } = await open();
-      expect(await events.waiting?.('collector')).toBe(0);
+      expect(await events.waiting('collector')).toBe(0);
       const { until, stop } = await collect(events, {
         handler: async ({ id }, { signal }) => (id === '1' ? undefined : delay(60_000, undefined, { signal })),
       });
       for (const id of ['1', '2', '3']) await events.publish(testEvent(id));
       await until(2);
-      expect(await events.waiting?.('collector')).toBe(2);
+      expect(await events.waiting('collector')).toBe(2);
       await stop();
-      expect(await events.waiting?.('collector')).toBe(2);
+      expect(await events.waiting('collector')).toBe(2);
     });
 
     test('a handler that runs longer than ackWait keeps its event', async () => {

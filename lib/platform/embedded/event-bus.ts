@@ -66,6 +66,7 @@ export function createEventBus(
     },
     deadLetters: async ({ durable, limit = 100 } = {}) => store.deadLetters(durable, limit),
     waiting: async (durable) => store.waiting(durable),
+    buried: async (durable) => store.buried(durable),
     async replay(id) {
       if (!store.replay(id, Date.now())) throw notFound('dead letter', id);
     },

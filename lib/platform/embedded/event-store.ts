@@ -53,6 +53,7 @@ export function createEventStore(database: Database) {
   const bodyOf = sql.prepare('select body from events where seq = ?');
   const nextDue = sql.prepare('select min(due_at) as due_at from deliveries where durable = ?');
   const countOf = sql.prepare('select count(*) as count from deliveries where durable = ?');
+  const countDead = sql.prepare('select count(*) as count from dead_letters where durable = ?');
   const reschedule = sql.prepare('update deliveries set due_at = ? where durable = ? and seq = ? and attempts = ?');
   const giveBack = sql.prepare(
     'update deliveries set due_at = ?, attempts = attempts - 1 where durable = ? and seq = ? and attempts = ?',
@@ -120,6 +121,7 @@ export function createEventStore(database: Database) {
       (nextDue.get(durable) as { due_at: number | null }).due_at ?? undefined,
 
     waiting: (durable: string): number => (countOf.get(durable) as { count: number }).count,
+    buried: (durable: string): number => (countDead.get(durable) as { count: number }).count,
 
     extend: (claim: Claim, dueAt: number): void => void transaction(() => reschedule.run(dueAt, ...leaseOf(claim))),
     retry: (claim: Claim, dueAt: number): void => void transaction(() => reschedule.run(dueAt, ...leaseOf(claim))),

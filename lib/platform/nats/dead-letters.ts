@@ -45,6 +45,12 @@ export function createDeadLetters({ link, names }: { link: Link; names: Names })
       return letters.filter((letter) => letter !== undefined);
     },
 
+    async count(durable: string): Promise<number> {
+      const counting = () => link.jsm.streams.info(stream, { subjects_filter: names.deadOf(durable) });
+      const { state } = await link.persist('counting dead letters', counting);
+      return Object.keys(state.subjects ?? {}).length;
+    },
+
     /** Delivers it anew, then removes it: whoever dies in between, or races with another, delivers it once all the same. */
     async replay(id: string): Promise<void> {
       const letter = /^[1-9]\d{0,15}$/.test(id) ? await read(Number(id)) : undefined;

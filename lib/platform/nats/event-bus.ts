@@ -51,6 +51,7 @@ export function createEventBus({ link, names, log }: NatsEventBusOptions): Event
     },
     deadLetters: letters.list,
     waiting: (durable) => link.persist('counting events', () => countWaiting(link, names, checkDurable(durable))),
+    buried: (durable) => letters.count(checkDurable(durable)),
     replay: letters.replay,
     clear: () =>
       link.persist('forgetting events', async () => {

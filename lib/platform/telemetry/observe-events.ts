@@ -23,12 +23,12 @@ export function observeEvents(events: EventBus, { tracing, metrics }: ServiceTel
   metrics.observed('strata_events_waiting', {
     help: 'Events that a subscription has still to handle: its lag.',
     labels: ['durable'],
-    read: () => each(durables, async (durable) => (await events.waiting?.(durable)) ?? 0),
+    read: () => each(durables, (durable) => events.waiting(durable)),
   });
   metrics.observed('strata_events_dead_letters', {
-    help: 'Events that could not be handled and wait for a person; at most 1000 are counted.',
+    help: 'Events that could not be handled and wait for a person.',
     labels: ['durable'],
-    read: () => each(durables, async (durable) => (await events.deadLetters({ durable, limit: 1000 })).length),
+    read: () => each(durables, (durable) => events.buried(durable)),
   });
 
   const observed = ({ handler, durable = '' }: SubscribeOptions): SubscribeOptions['handler'] => {
