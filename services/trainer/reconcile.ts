@@ -145,7 +145,9 @@ interface EndedWorker {
 /** What becomes of a run whose worker has ended before it. */
 const afterWorker = (run: Run, { job, reason, policy }: EndedWorker): Run => {
   const now = new Date();
-  if (job.interrupted || job.exitCode === exitCodes.interrupted) return restartRun(run, { reason: 'interrupted', now });
+  if (job.interrupted || job.exitCode === exitCodes.interrupted) {
+    return restartRun(run, { reason: job.interrupted ? reason : 'interrupted', now });
+  }
   return buryWorker(run, run.workerError || reason, policy, now);
 };
 
