@@ -34,13 +34,15 @@ export async function startNatsServer({ lines = [] }: NatsServerOptions = {}): P
   const settings = [`listen: "127.0.0.1:${port}"`, `jetstream { store_dir: "${folder}" }`, ...lines];
   await writeFile(join(folder, 'nats.conf'), `${settings.join('\n')}\n`);
   let child: ChildProcess | undefined;
+  const endWithUs = (): void => void child?.kill('SIGKILL');
+  process.once('exit', endWithUs);
 
   const server: NatsServer = {
     address: `127.0.0.1:${port}`,
     url: `nats://127.0.0.1:${port}`,
     async kill() {
       if (!child) return;
-      const ended = once(child, 'exit');
+      const ended = child.exitCode === null ? once(child, 'exit') : undefined;
       child.kill('SIGKILL');
       await ended;
       child = undefined;
@@ -50,12 +52,18 @@ export async function startNatsServer({ lines = [] }: NatsServerOptions = {}): P
       await saysReady(child);
     },
     async dispose() {
+      process.off('exit', endWithUs);
       await server.kill();
       await rm(folder, { recursive: true, force: true, maxRetries: 10 });
     },
   };
-  await server.start();
-  return server;
+  try {
+    await server.start();
+    return server;
+  } catch (error) {
+    await server.dispose();
+    throw error;
+  }
 }
 
 async function saysReady(child: ChildProcess): Promise<void> {
