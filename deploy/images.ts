@@ -12,16 +12,16 @@ import { createProgressLine } from './fetch/progress-line.ts';
 interface Image {
   /** The room in services/ that it starts with. */
   service: string;
-  /** The stage of deploy/Dockerfile below it: which heavy packages it has. */
-  packages: 'common' | 'tensor' | 'engine' | 'onnx';
+  /** The stage of deploy/Dockerfile below it: which packages it has beside the common ones. */
+  packages: 'common' | 'kubernetes' | 'tensor' | 'engine' | 'onnx';
 }
 
 /** The evaluator's image is also that of training and evaluation Jobs: what computes with libtensorflow. */
 const images: Record<string, Image> = {
   tokenizer: { service: 'tokenizer', packages: 'common' },
   'data-sampler': { service: 'data-sampler', packages: 'common' },
-  trainer: { service: 'trainer', packages: 'common' },
-  orchestrator: { service: 'orchestrator', packages: 'common' },
+  trainer: { service: 'trainer', packages: 'kubernetes' },
+  orchestrator: { service: 'orchestrator', packages: 'kubernetes' },
   gateway: { service: 'gateway', packages: 'common' },
   cli: { service: 'cli', packages: 'common' },
   'weight-loader': { service: 'weight-loader', packages: 'tensor' },

@@ -1,4 +1,4 @@
-// Runs while an image is built, beside node_modules: parts it into common/, tensor/ and onnx/ (each a node_modules of its own, laid into /app in
+// Runs while an image is built, beside node_modules: parts it into common/, tensor/, onnx/ and kubernetes/ (each a node_modules of its own, laid into /app in
 // a layer of its own), so that an image carries what its service can load. Drops what no program reads: source maps, declarations, bundles for
 // browsers, libraries for other machines.
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
@@ -14,6 +14,7 @@ interface LockedPackage {
 const parts: Record<string, (name: string) => boolean> = {
   tensor: (name) => name.startsWith('@tensorflow/'),
   onnx: (name) => name === 'onnxruntime-node',
+  kubernetes: (name) => name === '@kubernetes/client-node',
 };
 
 const unread = [
