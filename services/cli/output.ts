@@ -21,9 +21,11 @@ export interface ProgressBar {
   /** @param detail free text at the end of the bar, such as `loss 2.31 · 12,300 tokens/s` */
   update(progress: Progress | undefined, detail?: string): void;
   done(detail?: string): void;
+  /** The work has failed: the bar stays where it is. */
+  stop(): void;
 }
 
-const silentBar: ProgressBar = { update: () => {}, done: () => {} };
+const silentBar: ProgressBar = { update: () => {}, done: () => {}, stop: () => {} };
 const lineEveryMs = 5000;
 
 export interface OutputOptions {
@@ -65,6 +67,7 @@ function terminalBar(title: string, stream: NodeJS.WriteStream): ProgressBar {
       bar.update(100, { detail: detail ?? last });
       bars.stop();
     },
+    stop: () => bars.stop(),
   };
 }
 
@@ -83,6 +86,7 @@ function lineBar(title: string, stream: NodeJS.WriteStream): ProgressBar {
     done: (detail) => {
       stream.write(`${title}: done ${detail ?? last}\n`);
     },
+    stop: () => {},
   };
 }
 

@@ -1,7 +1,7 @@
 // Backups as files: there whole or not at all, and checked before anything is done by them.
 import { randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { link, rm } from 'node:fs/promises';
+import { link, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
@@ -30,11 +30,14 @@ export async function writeArchiveFile<T>(path: string, write: (destination: Wri
 /** Reads a file through, and only where it is whole lets `use` read it. */
 export async function withCheckedFile<T>(
   path: string,
-  use: (source: Readable) => Promise<T>,
-  onProgress?: OnProgress,
+  use: (source: Readable, onProgress: OnProgress) => Promise<T>,
+  onProgress: OnProgress = () => undefined,
 ): Promise<T> {
-  await readArchive(createReadStream(path), {}, onProgress && ((_, ...rest) => onProgress('checking', ...rest)));
-  return use(createReadStream(path));
+  const { size } = await stat(path);
+  const isOfFile = (unit: string): boolean => unit === 'bytes';
+  const known: OnProgress = (phase, done, total, unit) => onProgress(phase, done, isOfFile(unit) ? size : total, unit);
+  await readArchive(createReadStream(path), {}, (_, ...rest) => known('checking', ...rest));
+  return use(createReadStream(path), known);
 }
 
 /** Stores what comes as a stream in TMPDIR first. */

@@ -1,7 +1,7 @@
 // strata backup: create | restore. Works on state and objects themselves, not through the services: those of this home, or those that
 // STRATA_BROKER and STRATA_OBJECT_STORE name.
+import type { Readable } from 'node:stream';
 import type { Command } from 'commander';
-import type { Progress } from '#lib/contracts/gen/strata/common/v1/common.ts';
 import { withCheckedFile, withStored, writeArchiveFile } from '#lib/platform/backup/archive-file.ts';
 import type { BackupSummary, OnProgress } from '#lib/platform/backup/archive-format.ts';
 import { createBackup } from '#lib/platform/backup/create-backup.ts';
@@ -40,12 +40,12 @@ export function addBackupCommands(program: Command, act: Act): void {
 
 async function create(context: Context, file: string): Promise<void> {
   const { output, signal } = context;
-  const options = { signal, onProgress: showProgress(context, 'backup') };
-  const summary = await withPlatform(context, (platform) =>
-    file === '-'
+  const summary = await withPlatform(context, 'backup', (platform, onProgress) => {
+    const options = { signal, onProgress };
+    return file === '-'
       ? createBackup(platform, process.stdout, { ...options, end: false })
-      : writeArchiveFile(file, (destination) => createBackup(platform, destination, options)),
-  );
+      : writeArchiveFile(file, (destination) => createBackup(platform, destination, options));
+  });
   if (file === '-') output.note(describe(summary));
   else output.result({ file, ...summary }, describe);
 }
@@ -54,15 +54,14 @@ async function restore(context: Context, file: string, { force = false }: { forc
   const { output, config, signal } = context;
   const isHere = config.broker === 'embedded' || config.objectStore === 'embedded';
   const lock = isHere ? lockHome(config.home) : undefined;
-  const onProgress = showProgress(context, 'restore');
   try {
-    const summary = await withPlatform(context, (platform) => {
-      const restoreFrom = (source: NodeJS.ReadStream | Parameters<typeof restoreBackup>[1]) =>
+    const summary = await withPlatform(context, 'restore', (platform, onProgress) => {
+      const restoreFrom = (source: Readable, onProgress: OnProgress) =>
         restoreBackup(platform, source, { force, signal, onProgress });
       const restoreFile = (path: string) => withCheckedFile(path, restoreFrom, onProgress);
       if (file !== '-') return restoreFile(file);
       // Nothing is thrown away for an archive that may turn out to be damaged.
-      return force ? withStored(process.stdin, restoreFile) : restoreFrom(process.stdin);
+      return force ? withStored(process.stdin, restoreFile) : restoreFrom(process.stdin, onProgress);
     });
     output.result(summary, describe);
   } finally {
@@ -70,22 +69,25 @@ async function restore(context: Context, file: string, { force = false }: { forc
   }
 }
 
-async function withPlatform<T>({ config, output }: Context, use: (platform: Platform) => Promise<T>): Promise<T> {
+type Use<T> = (platform: Platform, onProgress: OnProgress) => Promise<T>;
+
+async function withPlatform<T>({ config, output }: Context, title: string, use: Use<T>): Promise<T> {
   const { broker, objectStore, home, natsUrl, s3Endpoint, s3Bucket } = config;
   const state = broker === 'nats' ? natsUrl : home;
   const objects = objectStore === 's3' ? `${s3Endpoint}/${s3Bucket}` : home;
   output.note(`state: ${state}\nobjects: ${objects}`);
   const platform = await openPlatform(config);
+  const bar = output.progress(title);
   try {
-    return await use(platform);
+    const result = await use(platform, createProgressMeter((progress) => bar.update(progress)).report);
+    bar.done();
+    return result;
+  } catch (error) {
+    bar.stop();
+    throw error;
   } finally {
     await platform.close();
   }
-}
-
-function showProgress({ output }: Context, title: string): OnProgress {
-  const bar = output.progress(title);
-  return createProgressMeter((progress: Progress) => bar.update(progress)).report;
 }
 
 const describe = ({ id, createdAt, stateEntries, objects, objectBytes }: BackupSummary): string =>
