@@ -3,7 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 export const cancelled = (cause?: unknown): Error =>
-  new DOMException('The operation was cancelled', { name: 'AbortError', cause });
+  new DOMException('The operation was aborted', { name: 'AbortError', cause });
 
 /** Read ahead before the sender is held back. */
 const mostQueued = 64;
