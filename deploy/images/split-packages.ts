@@ -10,7 +10,7 @@ interface LockedPackage {
   peerDependencies?: Record<string, string>;
 }
 
-/** A part -> the direct dependencies that make it; what only these need goes with them. All else is common. */
+/** A part -> the direct dependencies that make it; what only these need goes with them. All else, and what two parts need, is common. */
 const parts: Record<string, (name: string) => boolean> = {
   tensor: (name) => name.startsWith('@tensorflow/'),
   onnx: (name) => name === 'onnxruntime-node',
@@ -74,6 +74,9 @@ function move(path: string, part: string): void {
 const direct = Object.keys(packages['']?.dependencies ?? {});
 const isCommon = (name: string): boolean => !Object.values(parts).some((owns) => owns(name));
 const common = reachable(direct.filter(isCommon));
+const needs = Object.entries(parts).map(([part, owns]) => ({ part, needed: reachable(direct.filter(owns)) }));
+const isShared = (path: string): boolean =>
+  common.has(path) || needs.filter(({ needed }) => needed.has(path)).length > 1;
 const topLevel = Object.keys(packages).filter((path) => path.lastIndexOf('node_modules/') === 0 && existsSync(path));
 
 for (const pattern of unread) {
@@ -84,10 +87,9 @@ for (const path of globSync('@tensorflow/**/*', { cwd: 'node_modules', withFileT
   const file = join(path.parentPath, path.name);
   if (path.isFile() && !isBundleForNode(file.slice('node_modules/'.length))) rmSync(file);
 }
-for (const [part, owns] of Object.entries(parts)) {
+for (const { part, needed } of needs) {
   mkdirSync(part, { recursive: true });
-  const needed = reachable(direct.filter(owns));
-  for (const path of topLevel) if (needed.has(path) && !common.has(path) && existsSync(path)) move(path, part);
+  for (const path of topLevel) if (needed.has(path) && !isShared(path) && existsSync(path)) move(path, part);
 }
 mkdirSync('common', { recursive: true });
 renameSync('node_modules', 'common/node_modules');

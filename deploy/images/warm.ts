@@ -23,6 +23,9 @@ function run(args: string[], home: string): ChildProcess {
   return spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'ignore', 'pipe'] });
 }
 
+/** The exit code for a module that is not there. */
+const missing = 77;
+
 const ended = (child: ChildProcess): Promise<number | null> =>
   new Promise((resolve) => child.once('exit', (code) => resolve(code)));
 
@@ -40,13 +43,25 @@ async function startAndStop(home: string): Promise<void> {
   if (code !== 0) throw new Error(`${service} does not start: exit ${code}`);
 }
 
-/** Loads modules in a process of their own; a thread's or a job's program ends at once without what it works for, and is compiled all the same. */
+/**
+ * Loads modules in a process of their own. A thread's or a job's program ends at once without what it works for, and is compiled all the same;
+ * but no module may be missing.
+ */
 async function load(files: string[], home: string): Promise<void> {
-  const imports = files.map((file) => `await import(${JSON.stringify(file)}).catch(() => {});`).join('\n');
-  const program = `import { flushCompileCache } from 'node:module';\nprocess.once('exit', () => flushCompileCache());\n${imports}`;
+  const imports = files.map((file) => `await import(${JSON.stringify(file)}).catch(unlessMissing);`).join('\n');
+  const program = `
+    import { flushCompileCache } from 'node:module';
+    process.once('exit', () => flushCompileCache());
+    const unlessMissing = (error) => {
+      if (!String(error.code).endsWith('MODULE_NOT_FOUND')) return;
+      console.error(error);
+      process.exit(${missing});
+    };
+    ${imports}`;
   const child = run(['--input-type=module', '--eval', program], home);
-  child.stderr?.resume();
-  await ended(child);
+  let complaints = '';
+  child.stderr?.setEncoding('utf8').on('data', (text) => (complaints += text));
+  if ((await ended(child)) === missing) throw new Error(`${files}: a package is not in this image\n${complaints}`);
 }
 
 const found = (pattern: string): string[] => globSync(pattern, { cwd: root }).map((path) => join(root, path));
@@ -57,7 +72,9 @@ try {
   else await load([join(folder, 'program.ts'), ...found(`services/${service}/commands/*.ts`)], home);
   const jobs = service === 'evaluator' ? found('services/{trainer,evaluator}/worker/main.ts') : [];
   const programs = [...found(`services/${service}/**/*.worker.ts`), ...jobs];
-  await load(found('lib/platform/{nats,s3,kubernetes}/open-*.ts'), home);
+  await load(found('lib/platform/{nats,s3}/open-*.ts'), home);
+  if (existsSync(join(root, 'node_modules/@kubernetes/client-node')))
+    await load(found('lib/platform/kubernetes/cluster.ts'), home);
   for (const program of programs) await load([program], home);
 } finally {
   rmSync(home, { recursive: true, force: true });
