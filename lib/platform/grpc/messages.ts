@@ -39,12 +39,8 @@ export class MessageReader<T> implements AsyncIterableIterator<T> {
     if (this.#queue.length - this.#at >= mostQueued) this.#stream.pause();
   };
 
-  /**
-   * A caller who gives up in the middle looks, for a turn or two of the event loop, like one who has sent everything: a server hears `end`
-   * first and `cancelled` later.
-   */
   async #finishUnlessCancelled(): Promise<void> {
-    for (let turn = 0; turn < 3 && 'cancelled' in this.#stream; turn++) await nextTurn();
+    if ('cancelled' in this.#stream) await untilCertain();
     this.#finish({});
   }
 
@@ -89,6 +85,14 @@ export class MessageReader<T> implements AsyncIterableIterator<T> {
   [Symbol.asyncIterator](): this {
     return this;
   }
+}
+
+/**
+ * A caller who gives up in the middle looks, for a turn or two of the event loop, like one who has sent everything: a server hears `end`
+ * first and `cancelled` later. After this it knows which of the two it is.
+ */
+export async function untilCertain(): Promise<void> {
+  for (let turn = 0; turn < 3; turn++) await nextTurn();
 }
 
 type CallStream = Writable & { readonly cancelled?: boolean };

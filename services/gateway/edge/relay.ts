@@ -2,6 +2,7 @@
 // On the wire a unary call is a stream of one message, so that one relay serves all four kinds.
 import { once } from 'node:events';
 import type { Client, ClientDuplexStream, Metadata, ServerDuplexStream, StatusObject } from '@grpc/grpc-js';
+import { untilCertain } from '#lib/platform/grpc/messages.ts';
 
 export type IncomingCall = ServerDuplexStream<Buffer, Buffer>;
 
@@ -40,6 +41,9 @@ export function relay({ call, client, path, onRequest, onResponse, signal }: Rel
         upstream ??= open();
         if (!upstream.write(request)) await once(upstream, 'drain');
       }
+      // Half an upload must not pass for a whole one.
+      await untilCertain();
+      if (call.cancelled) return;
       upstream ??= open();
       upstream.end();
     };
