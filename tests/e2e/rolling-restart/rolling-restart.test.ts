@@ -6,6 +6,7 @@ import type { Pod } from '../support/pods.ts';
 import { useServices } from '../support/services.ts';
 import { ensureSlowModel } from '../support/slow-model.ts';
 import { finishStreams, startStreams } from '../support/streams.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 const services = useServices();
 
@@ -15,11 +16,12 @@ const podNames = async (): Promise<string[]> =>
 test('a rolling restart under streams: every stream ends with its last token', async () => {
   await ensureSlowModel(services);
   const before = await podNames();
-  await startStreams({ seconds: 45, clients: 3 });
+  await startStreams({ clients: 3 });
   await kubectl(['rollout', 'restart', `deploy/${release.name}-inference`]);
   await kubectl(['rollout', 'status', `deploy/${release.name}-inference`, '--timeout=120s']);
+  const areGone = (names: string[]) => !names.some((name) => before.includes(name));
+  await waitFor('the end of the pods before', podNames, areGone, { timeoutMs: 120_000, everyMs: 2000 });
   const { finished, failed } = await finishStreams();
   expect(failed).toEqual([]);
   expect(finished).toBeGreaterThan(10);
-  expect((await podNames()).filter((name) => before.includes(name))).toEqual([]);
 }, 240_000);

@@ -8,6 +8,6 @@ export const metricsOf = (pod: string): Promise<string> =>
 /** How many calls of a method the pod has served. */
 export async function callsServed(pod: string, method: string): Promise<number> {
   const lines = (await metricsOf(pod)).split('\n');
-  const counts = lines.filter((line) => /^strata_grpc_\w*total\{/.test(line) && line.includes(`"${method}"`));
+  const counts = lines.filter((line) => /^strata_grpc_\w*total\{/.test(line) && line.includes(`/${method}"`));
   return counts.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
 }

@@ -24,7 +24,7 @@ test('upgraded and rolled back, everything is kept and no stream is lost', async
   await ensureSlowModel(services);
   const before = await kept();
   const number = await revision();
-  await startStreams({ seconds: 100, clients: 2 });
+  await startStreams({ clients: 2 });
   await upgrade('logLevel=debug');
   expect(await logLevel()).toBe('debug');
   expect(await kept()).toEqual(before);
