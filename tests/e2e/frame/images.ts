@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { get } from '../support/kubectl.ts';
 import { exec } from './exec.ts';
 import { cluster, folder, root } from './places.ts';
+import { buildStoreImage } from './store-image.ts';
 
 /** What was loaded into which cluster: image -> id. */
 interface Loaded {
@@ -17,7 +18,8 @@ const record = join(folder, 'loaded.json');
 export async function bringImages(): Promise<string[]> {
   const env = { ...process.env, BUILDX_NO_DEFAULT_ATTESTATIONS: '1' };
   await exec(process.execPath, [join(root, 'deploy/images.ts')], { cwd: root, env, timeoutMs: 1_800_000 });
-  const ids = await idsOf(await ourImages());
+  const store = await buildStoreImage();
+  const ids = await idsOf([...(await ourImages()), ...(store ? [store] : [])]);
   const known = await readRecord();
   const changed = Object.keys(ids).filter((image) => known.images[image] !== ids[image]);
   if (changed.length) await load(changed);

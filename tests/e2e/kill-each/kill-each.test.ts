@@ -13,7 +13,7 @@ import { waitFor } from '../support/wait-for.ts';
 
 const services = useServices();
 const task = `e2e-killed-${randomUUID().slice(0, 8)}`;
-const steps = 1500;
+const steps = 1000;
 
 const podsOfComponent = (component: string) => list<Pod>('pods', `app.kubernetes.io/component=${component}`);
 const isReady = ({ status }: Pod): boolean =>
