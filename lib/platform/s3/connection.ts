@@ -4,10 +4,12 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
+import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, type ClientOptions } from 'minio';
 import type { Config } from '../config.ts';
 import { AppError, failedPrecondition } from '../errors.ts';
+import type { Logger } from '../log.ts';
 import { explain, isTransient, type Place } from './errors.ts';
 import type { s3Settings } from './settings.ts';
 
@@ -15,6 +17,8 @@ export type S3Config = Config<typeof s3Settings>;
 
 /** A request or an answer that stands still for this long is given up (and then tried again). */
 export const silenceMs = 30_000;
+/** A server that is there accepts a connection at once; one whose address was another's a moment ago never does. */
+const connectMs = 3000;
 
 export interface RequestOptions {
   signal?: AbortSignal | undefined;
@@ -35,7 +39,7 @@ export interface Connection {
 
 const ambientSignal = new AsyncLocalStorage<AbortSignal | undefined>();
 
-export function connectS3(config: S3Config): Connection {
+export function connectS3(config: S3Config, log?: Logger): Connection {
   const place = { endpoint: config.s3Endpoint, bucket: config.s3Bucket };
   const patienceMs = config.s3PatienceMs;
   const { client, close } = createClient(config, config.s3Endpoint);
@@ -51,6 +55,7 @@ export function connectS3(config: S3Config): Connection {
         signal?.throwIfAborted();
         const pauseMs = pauseBefore(attempt);
         if (!isTransient(error) || Date.now() + pauseMs - began > patienceMs) throw explain(error, place, key);
+        if (attempt === 3) log?.warn({ ...place, key, error }, 'waiting for the object store');
         await delay(pauseMs, undefined, signal && { signal });
       }
     }
@@ -105,10 +110,21 @@ function limitedTransport(transport: typeof http | typeof https): NonNullable<Cl
       sent.setTimeout(0);
       onResponse(response);
     });
+    sent.once('socket', (socket) => limitConnecting(socket, sent));
     return sent.setTimeout(silenceMs, () => sent.destroy(silence()));
   };
   return { request: request as typeof http.request };
 }
+
+/** The next attempt asks for the address again. */
+function limitConnecting(socket: Socket, sent: http.ClientRequest): void {
+  if (!socket.connecting) return;
+  const timer = setTimeout(() => sent.destroy(unconnected()), connectMs);
+  for (const event of ['connect', 'close']) socket.once(event, () => clearTimeout(timer));
+}
+
+const unconnected = (): Error =>
+  Object.assign(new Error(`no connection within ${connectMs} ms`), { code: 'ETIMEDOUT' });
 
 export const silence = (): Error => Object.assign(new Error(`nothing came for ${silenceMs} ms`), { code: 'ETIMEDOUT' });
 

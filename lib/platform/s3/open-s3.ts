@@ -10,7 +10,7 @@ export async function openS3(
   config: S3Config & { uploadsKeepDays: number },
   { log }: OpenOptions = {},
 ): Promise<ObjectStore> {
-  const connection = connectS3(config);
+  const connection = connectS3(config, log);
   try {
     await prepareBucket(connection, { region: config.s3Region, uploadsKeepDays: config.uploadsKeepDays, log });
     return createS3ObjectStore(connection, await openLocalFiles(connection));
