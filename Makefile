@@ -47,7 +47,7 @@ check: ## types, lint and contracts, no tests
 format: ## format the code
 	@$(NODE) npx biome check --write .
 
-bench: ## one benchmark against its peer: make bench NAME=generate|train-cpu|shakespeare|tokenize|batches|rpc|events|soak|…
+bench: ## one benchmark against its peer: make bench NAME=generate|train-cpu|tokenize|rpc|events|… (tests/bench)
 	@$(NODE) node tests/bench/$(NAME).ts $(ARGS)
 
 clean: ## remove what was built and fetched into the checkout (not the cache in the home folder)
