@@ -1,10 +1,11 @@
 // The two commands, as a user runs them: from a laptop to NATS and S3 and back. What was there generates the same text there.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { lockHome } from '#lib/platform/embedded/home-lock.ts';
 import { describeWithMinio } from '../support/describe-with-minio.ts';
@@ -25,10 +26,12 @@ afterEach(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
+const environment = (env: Environment) => ({ PATH: process.env.PATH, HOME: process.env.HOME, ...env });
+
 /** Runs `strata backup …`: its exit code and what it said. */
 async function backup(args: string[], env: Environment, input?: string) {
   const child = spawn(process.execPath, [program, 'backup', ...args], {
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+    env: environment(env),
   });
   if (input) createReadStream(input).pipe(child.stdin);
   else child.stdin.end();
@@ -60,6 +63,31 @@ test('the services of a home have to be stopped before something is restored int
   const { code, said } = await backup(['restore', join(folder, 'none.tar')], home('locked'));
   lock.release();
   expect([code, said]).toEqual([4, expect.stringContaining('run already')]);
+});
+
+test('a restore whose process is killed has left no state, and is done again with the same archive', async () => {
+  const laptop = await serve('first');
+  await importModel(laptop, 'tiny', tinyModel('gpt2', { contextSize: 4096, width: 256 }).files);
+  const archive = join(folder, 'first.tar');
+  expect(await backup(['create', archive], home('first'))).toMatchObject({ code: 0 });
+
+  const child = spawn(process.execPath, [program, 'backup', 'restore', '-'], { env: environment(home('killed')) });
+  const closed = once(child, 'close');
+  child.stdin.on('error', () => undefined); // it dies while it is written to
+  // All but the last files, and no end.
+  createReadStream(archive, { end: (await stat(archive)).size - 8192 }).pipe(child.stdin, { end: false });
+  const weights = join(folder, 'killed/objects/models/tiny/v1/model.safetensors');
+  for (const until = Date.now() + 20_000; !existsSync(weights) && Date.now() < until; ) await delay(20);
+  child.kill('SIGKILL');
+  await closed;
+  expect(existsSync(weights)).toBe(true);
+  expect(await backup(['create', join(folder, 'half.tar')], home('killed'))).toMatchObject({ code: 4 });
+
+  expect(await backup(['restore', '-'], home('killed'), archive)).toMatchObject({ code: 0 });
+  const { model: restored } = await (await serve('killed')).weightLoader.getModel({
+    model: { name: 'tiny', version: '' },
+  });
+  expect(restored?.versions.map(({ ref }) => ref?.version)).toEqual(['v1']);
 });
 
 describeWithMinio('from a laptop to a cluster and back', () => {
