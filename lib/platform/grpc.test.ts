@@ -281,3 +281,25 @@ test('clients are asked to connect anew every now and then: no call fails for it
   expect(last).toBe(20);
   expect(peers.size).toBeGreaterThan(1);
 });
+
+test('a stream whose connection has come of age is waited for when the server stops', async () => {
+  const handlers: Handlers = {
+    countTokens: async () => ({ count: 1 }),
+    async *trainTokenizer() {
+      for (let done = 1; done <= 30; done++) {
+        yield { event: { $case: 'progress', value: { phase: '', done, total: 30, unit: '', remainingSeconds: 0 } } };
+        await delay(50);
+      }
+    },
+  };
+  const { server, client } = await serveAndConnect(handlers, { maxConnectionAgeMs: 300, drainMs: 5000 });
+  let last = 0;
+  const streaming = (async () => {
+    for await (const { event } of client.trainTokenizer({})) if (event?.$case === 'progress') last = event.value.done;
+  })();
+  await delay(600);
+  await client.countTokens({ text: 'a' });
+  await server.stop();
+  await streaming;
+  expect(last).toBe(30);
+});

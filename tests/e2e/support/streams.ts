@@ -17,8 +17,8 @@ export interface StreamCounts {
 
 const name = 'streams';
 
-/** Begins, and returns once the pod runs. */
-export async function startStreams({ clients = 3, tokens = 1500 } = {}): Promise<void> {
+/** Begins, and returns once the pod runs. A stream has to be shorter than the drain time of its pod, also on a busy machine. */
+export async function startStreams({ clients = 3, tokens = 500 } = {}): Promise<void> {
   const source = readFileSync(join(__dirname, 'stream-load.ts'), 'utf8');
   const address = `dns:///${release.name}-inference:${services.inference.port}`;
   const args = [address, String(clients), slowModel, String(tokens)];
