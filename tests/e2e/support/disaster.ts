@@ -16,15 +16,20 @@ export async function stopServices(but: string): Promise<Record<string, number>>
   );
   const names = stopped.map(([name]) => `deployment/${name}`);
   await kubectl(['scale', ...names, '--replicas=0']);
+  await untilGone(`app.kubernetes.io/component notin (${but},nats,minio,client,job)`);
+  // Not before: a trainer that still runs would start again what it misses.
   await kubectl(['delete', 'jobs', '--selector', `${ours},app.kubernetes.io/component=job`, '--wait=true']);
-  await waitFor(
-    'the end of the stopped pods',
-    () => list('pods', `${ours},app.kubernetes.io/component notin (${but},nats,minio,client)`),
-    (pods) => pods.length === 0,
-    { timeoutMs: 120_000 },
-  );
+  await untilGone('app.kubernetes.io/component=job');
   return Object.fromEntries(stopped);
 }
+
+const untilGone = (which: string) =>
+  waitFor(
+    `the end of the pods with ${which}`,
+    async () => (await list('pods', `${ours},${which}`)).map(({ metadata }) => metadata.name),
+    (names) => names.length === 0,
+    { timeoutMs: 150_000, everyMs: 1000 },
+  );
 
 export async function startServices(replicas: Record<string, number>): Promise<void> {
   for (const [name, count] of Object.entries(replicas)) {
