@@ -9,9 +9,10 @@ import { forwardServices } from './frame/forwarded.ts';
 import { bringImages } from './frame/images.ts';
 import { cluster, folder } from './frame/places.ts';
 import { type Row, timed, toTable } from './frame/report.ts';
-import { pickStories, runStory, type Story, type StoryResult } from './frame/stories.ts';
+import { isApart, pickStories, runStory, type Story, type StoryResult } from './frame/stories.ts';
 import { findTools } from './frame/tools.ts';
 
+const started = performance.now();
 const rows: Row[] = [];
 let madeHere = false;
 
@@ -30,14 +31,16 @@ async function prepare(): Promise<void> {
 
 async function tell(stories: readonly Story[]): Promise<StoryResult[]> {
   const forwarded = await forwardServices();
-  const results: StoryResult[] = [];
+  const tellOne = async (story: Story): Promise<StoryResult> => {
+    const result = await timed(rows, story, () => runStory(story, forwarded.env), summary);
+    if (result.failed) console.log(`${result.output}\n  kept in ${await dump(story)}`);
+    return result;
+  };
   try {
-    for (const story of stories) {
-      const result = await timed(rows, story, () => runStory(story, forwarded.env), summary);
-      results.push(result);
-      if (result.failed) console.log(`${result.output}\n  kept in ${await dump(story)}`);
-    }
-    return results;
+    const beside = Promise.all(stories.filter(isApart).map(tellOne));
+    const results: StoryResult[] = [];
+    for (const story of stories.filter((each) => !isApart(each))) results.push(await tellOne(story));
+    return [...results, ...(await beside)];
   } finally {
     await forwarded.close();
   }
@@ -72,6 +75,6 @@ if (process.argv[2] === 'down') {
   await deleteCluster();
 } else {
   const { passed, failed } = await run();
-  console.log(`\n${toTable(rows)}\n\n${passed} passed, ${failed} failed`);
+  console.log(`\n${toTable(rows, (performance.now() - started) / 1000)}\n\n${passed} passed, ${failed} failed`);
   process.exit(failed ? 1 : 0);
 }

@@ -22,9 +22,9 @@ export async function timed<T>(rows: Row[], name: string, step: () => Promise<T>
   }
 }
 
-export function toTable(rows: readonly Row[]): string {
+/** Steps may have run beside each other: `total` is by the clock. */
+export function toTable(rows: readonly Row[], total: number): string {
   const width = Math.max(...rows.map(({ name }) => name.length));
-  const total = rows.reduce((sum, { seconds }) => sum + seconds, 0);
   const lines = [...rows, { name: 'total', seconds: total, note: '' }].map(({ name, seconds, note }) =>
     `${name.padEnd(width)}  ${seconds.toFixed(1).padStart(7)} s  ${note}`.trimEnd(),
   );

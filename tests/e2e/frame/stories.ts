@@ -21,6 +21,10 @@ export const stories = [
 ] as const;
 export type Story = (typeof stories)[number];
 
+/** These keep to namespaces of their own, and are told beside the others. */
+const apart: readonly Story[] = ['job-runner'];
+export const isApart = (story: Story): boolean => apart.includes(story);
+
 export interface StoryResult {
   story: Story;
   passed: number;
