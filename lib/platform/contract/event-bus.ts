@@ -253,11 +253,11 @@ export function describeEventBus(name: string, create: CreateHarness): void {
     test('a handler that runs longer than ackWait keeps its event', async () => {
       const { events } = await open();
       const other = (await open()).events;
-      const handler = () => delay(600);
-      const a = await collect(events, { ackWaitMs: 150, handler });
-      const b = await collect(other, { ackWaitMs: 150, handler });
+      const handler = () => delay(2500);
+      const a = await collect(events, { ackWaitMs: 1000, handler });
+      const b = await collect(other, { ackWaitMs: 1000, handler });
       await events.publish(testEvent('1'));
-      await delay(1000);
+      await delay(3000);
       expect([...a.ids, ...b.ids]).toEqual(['1']);
     });
 
