@@ -4,3 +4,5 @@ import { startAll } from '../../services/cli/up.ts';
 
 const services = await startAll(loadConfig({ ...process.env, STRATA_HOME: process.argv[2] ?? '' }));
 process.once('SIGTERM', () => void services.stop().then(() => process.exit(0)));
+// The soak counts memory without garbage.
+process.on('SIGUSR2', () => globalThis.gc?.());
