@@ -60,9 +60,12 @@ export interface GrpcServer extends RunningService {
   setServing(serving: boolean): void;
 }
 
+/** As long as looking up an address takes on a busy cluster. */
+const sendAwayMs = 2000;
+
 /** Listens, and returns where. `stop` says NOT_SERVING, lets calls finish for `drainMs`, ends the rest, then runs `onStop`. */
 export async function serveGrpc(options: ServeOptions): Promise<GrpcServer> {
-  const { services, bind, log, ready = Promise.resolve(), drainMs = 5000, onStop } = options;
+  const { services, bind, log, ready = Promise.resolve(), drainMs = 5000, maxConnectionAgeMs, onStop } = options;
   const health = HealthState();
   const setServing = (serving: boolean): void => {
     for (const { fullName } of services) health.setStatus(serving ? 'healthy' : 'unhealthy', fullName);
@@ -86,8 +89,14 @@ export async function serveGrpc(options: ServeOptions): Promise<GrpcServer> {
     () => stopping ?? setServing(true),
     (error) => log.error({ error }, 'the service does not become ready'),
   );
+  // Clients connect anew while this still listens, and find the pods that stay: nobody is refused.
+  const sendAway = (): Promise<void> => {
+    server.drain(`${bind}:${port}`, drainMs);
+    return delay(Math.min(sendAwayMs, drainMs));
+  };
   const stop = async (): Promise<void> => {
     setServing(false);
+    if (maxConnectionAgeMs) await sendAway();
     const drained = new Promise<unknown>((resolve) => server.tryShutdown(resolve));
     const patience = new AbortController();
     await Promise.race([drained, delay(drainMs, undefined, { signal: patience.signal }).catch(() => undefined)]);

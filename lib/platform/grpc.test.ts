@@ -282,7 +282,7 @@ test('clients are asked to connect anew every now and then: no call fails for it
   expect(peers.size).toBeGreaterThan(1);
 });
 
-test('a stream whose connection has come of age is waited for when the server stops', async () => {
+test('a server that stops waits for a stream whose connection has come of age', async () => {
   const handlers: Handlers = {
     countTokens: async () => ({ count: 1 }),
     async *trainTokenizer() {
@@ -302,4 +302,16 @@ test('a stream whose connection has come of age is waited for when the server st
   await server.stop();
   await streaming;
   expect(last).toBe(30);
+});
+
+test('a server that stops sends its clients away while it still listens: none is refused before it finds another', async () => {
+  const peers: string[] = [];
+  const handlers: Handlers = { countTokens: async (_, { peer }) => ({ count: peers.push(peer) }) };
+  const { server, client } = await serveAndConnect(handlers, { maxConnectionAgeMs: 60_000, drainMs: 1000 });
+  await client.countTokens({ text: 'a' });
+  const stopping = server.stop();
+  await delay(200);
+  await client.countTokens({ text: 'a' });
+  await stopping;
+  expect(new Set(peers).size).toBe(2);
 });
