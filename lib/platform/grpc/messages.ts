@@ -50,6 +50,7 @@ export class MessageReader<T> implements AsyncIterableIterator<T> {
 
   #finish(end: { error?: unknown }): void {
     if (this.#end) return;
+    this.#stream.off('data', this.#add); // which would hear of what is read here, too
     for (let rest = this.#stream.read(); rest !== null; rest = this.#stream.read()) this.#queue.push(rest);
     this.#end = end;
     const waiting = this.#waiting;

@@ -6,6 +6,7 @@ import {
   DataSamplerServiceDefinition,
   type DataSamplerServiceImplementation,
 } from '#lib/contracts/gen/strata/data_sampler/v1/data_sampler.ts';
+import { AppError } from '../errors.ts';
 import { connect } from '../grpc-client.ts';
 import { implement, serveGrpc } from '../grpc-server.ts';
 import { createLogger } from '../log.ts';
@@ -113,6 +114,24 @@ test('a slow reader holds the sender back, and gets everything in order', async 
     if (seen.length === 1) expect(sent).toBeLessThan(300);
   }
   expect(seen).toEqual(Array.from({ length: 400 }, (_, i) => i));
+});
+
+test('a stream that fails while its reader is slow: what came is told once and in order, then the error', async () => {
+  const client = await start({
+    async *streamBatches() {
+      for (let sample = 0; sample < 300; sample++) yield batch(sample);
+      throw new AppError('ABORTED', 'enough');
+    },
+  });
+  const seen: number[] = [];
+  const reading = (async () => {
+    for await (const { firstSample } of client.streamBatches({})) {
+      if (seen.push(firstSample) === 1) await delay(300);
+    }
+  })();
+  await expect(reading).rejects.toMatchObject({ code: 'ABORTED' });
+  expect(seen.length).toBeGreaterThan(64);
+  expect(seen).toEqual(seen.map((_, index) => index));
 });
 
 test('a stream has no deadline but one that is given, and its abort names itself', async () => {
