@@ -82,7 +82,9 @@ export const channelOptions = {
   'grpc.enable_http_proxy': 0,
   // The default of 64 KiB makes large messages wait for the reader's acknowledgements.
   'grpc-node.flow_control_window': 4 * 1024 * 1024,
-  'grpc.keepalive_time_ms': 30_000,
+  // Not more often: grpc-js takes a connection for broken on which it may not ping, and with it the streams that a server which stops, or a
+  // connection that has come of age, lets go on to their end.
+  'grpc.keepalive_time_ms': 300_000,
   'grpc.keepalive_timeout_ms': 10_000,
   'grpc.max_reconnect_backoff_ms': 5_000,
   'grpc.initial_reconnect_backoff_ms': 200,
