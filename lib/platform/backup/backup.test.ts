@@ -99,8 +99,8 @@ test('any tar reads the archive, and sha256sum its manifest', async () => {
   expect(names.at(-1)).toBe('manifest.json');
   expect(names.filter((name) => name.startsWith('state/'))).toEqual([
     'state/0001-runs.jsonl',
-    'state/0002-metrics.jsonl',
-    'state/0003-models.jsonl',
+    'state/0002-models.jsonl',
+    'state/0003-metrics.jsonl',
   ]);
   const manifest = JSON.parse(execFileSync('tar', ['-xOf', archive, 'manifest.json'], { encoding: 'utf8' }));
   const part = manifest.entries.find(({ path }: { path: string }) => path.endsWith('model.safetensors'));

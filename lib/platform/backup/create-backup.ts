@@ -1,5 +1,5 @@
 // A backup of an installation that may go on working: the state first, then the objects. Objects are immutable and written before the state that
-// names them, so every object that the state of the archive names is in it (docs/decisions/0018-backup.md).
+// names them, so every object that the state of the archive names is in it. Last, the state that objects go on from (docs/decisions/0018-backup.md).
 import { randomUUID } from 'node:crypto';
 import type { Writable } from 'node:stream';
 import { objectKeys } from '#lib/contracts/keys.ts';
@@ -46,9 +46,12 @@ export async function createBackup(
       created_at: now(),
     } satisfies Header;
     await archive.addText(paths.header, toText(header));
-    const stateEntries = await addState(archive, state, onProgress, signal);
+    const written = { files: 0, entries: 0 };
+    const addState = (roots: NamedRoot[]) => addRoots(archive, state, { roots, written, onProgress, signal });
+    await addState(keptRoots.filter(({ isReadLast }) => !isReadLast));
     const stored = await addObjects(archive, objects, onProgress, signal);
-    const facts = { ...header, state_entries: stateEntries, ...stored };
+    await addState(keptRoots.filter(({ isReadLast }) => isReadLast));
+    const facts = { ...header, state_entries: written.entries, ...stored };
     await archive.addText(paths.manifest, toText({ ...facts, entries: [...archive.entries] } satisfies BackupManifest));
     await archive.finish();
     return toSummary(facts);
@@ -64,28 +67,35 @@ const toText = (value: unknown): string => `${JSON.stringify(value)}\n`;
 /** About so many characters of the state are held at once. */
 const stateFileLength = 4_000_000;
 
-async function addState(archive: ArchiveWriter, state: KeyValue, onProgress: OnProgress, signal?: AbortSignal) {
-  let [files, entries] = [0, 0];
+interface AddRootsOptions {
+  roots: readonly NamedRoot[];
+  /** Counts go on from here. */
+  written: { files: number; entries: number };
+  onProgress: OnProgress;
+  signal: AbortSignal | undefined;
+}
+
+async function addRoots(archive: ArchiveWriter, state: KeyValue, options: AddRootsOptions): Promise<void> {
+  const { roots, written, onProgress, signal } = options;
   let lines: string[] = [];
   let length = 0;
   const flush = async (root: NamedRoot): Promise<void> => {
     if (!lines.length) return;
-    const name = `${String(++files).padStart(4, '0')}-${root.name}.jsonl`;
+    const name = `${String(++written.files).padStart(4, '0')}-${root.name}.jsonl`;
     await archive.addText(paths.state + name, lines.join(''));
     [lines, length] = [[], 0];
   };
-  for (const root of keptRoots) {
+  for (const root of roots) {
     for await (const { key, value } of entriesOf(state, root)) {
       signal?.throwIfAborted();
       const line = toText({ key, value });
       lines.push(line);
       length += line.length;
-      onProgress('state', ++entries, 0, 'entries');
+      onProgress('state', ++written.entries, 0, 'entries');
       if (length >= stateFileLength) await flush(root);
     }
     await flush(root);
   }
-  return entries;
 }
 
 async function addObjects(archive: ArchiveWriter, objects: ObjectStore, onProgress: OnProgress, signal?: AbortSignal) {

@@ -9,6 +9,8 @@ interface Root {
   isPassing?: true;
   /** Below each key of this root lie entries of that key's own, too many to be listed together. */
   isListedBy?: StateRoot;
+  /** Read when the objects have been: a checkpoint of the archive must not be newer than these. */
+  isReadLast?: true;
   /** What an installation has without anybody having made anything: no hindrance for a restore. */
   comesByItself?: (entry: Entry) => boolean;
 }
@@ -26,7 +28,8 @@ const table: Record<StateRoot, Root> = {
   pipelines: { comesByItself: always },
   evaluations: {},
   runs: {},
-  metrics: { isListedBy: 'runs' },
+  // A worker writes them before the checkpoint that they lead to, and goes on behind that: what is missing then is never written again.
+  metrics: { isListedBy: 'runs', isReadLast: true },
   models: {},
   datasets: {},
   tokenizers: { comesByItself: ({ value }) => builtIn.safeParse(value).success },
