@@ -105,7 +105,7 @@ async function measure(services: Services, put: (key: string, rows: string) => P
     while (!jobs.seen.has(job)) await delay(20);
     tookMs.push((jobs.seen.get(job) ?? Number.NaN) - started);
     // Not in step with anything that happens every second.
-    await delay(100 + Math.random() * 1000);
+    await delay(100 + Math.random() * 400);
     if (process.stderr.isTTY || batch % 20 === 19)
       console.error(`${batch + 1} of ${batches}: ${tookMs.at(-1)?.toFixed(0)} ms`);
   }
