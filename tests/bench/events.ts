@@ -17,6 +17,7 @@ import { cluster, release } from '../e2e/frame/places.ts';
 import { findTools } from '../e2e/frame/tools.ts';
 import { apply, get, type KubeObject, kubectl, list } from '../e2e/support/kubectl.ts';
 import { ensureBase, goodRows } from '../e2e/support/labels.ts';
+import type { Pod } from '../e2e/support/pods.ts';
 import { report } from './bench.ts';
 
 const batches = Number(process.argv[2] ?? 200);
@@ -44,9 +45,10 @@ function watchJobs() {
   return { seen, stop: () => child.kill() };
 }
 
-/** No new pod: as many as there are. */
+/** No new pod: as many as there are, of those that have not ended. */
 async function forbidPods(): Promise<void> {
-  const { length } = await list('pods');
+  const pods = await list<Pod>('pods');
+  const { length } = pods.filter(({ status }) => status.phase === 'Running' || status.phase === 'Pending');
   const metadata = { name: quota };
   await apply({ apiVersion: 'v1', kind: 'ResourceQuota', metadata, spec: { hard: { pods: String(length) } } });
 }
