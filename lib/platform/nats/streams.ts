@@ -49,8 +49,9 @@ const wantedStreams = (names: Names, replicas: number): Wanted[] => [
     description: 'Strata: state',
     subjects: names.stateSubjects,
     discard: DiscardPolicy.New,
-    // One would do for readers. The others are the memory that recognises a write tried again after a crash (a message's id goes with it).
-    max_msgs_per_subject: 8,
+    // One would do for readers. The others are the memory that recognises a write tried again after a crash: a message takes its id along.
+    // Eight were too few for a client that came back late to a key that others write all the time.
+    max_msgs_per_subject: 64,
     allow_rollup_hdrs: true,
     // Deletions leave a marker for watchers, which expires.
     allow_msg_ttl: true,
