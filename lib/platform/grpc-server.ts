@@ -5,8 +5,8 @@ import { type ChannelOptions, logVerbosity, Server, setLogVerbosity } from '@grp
 import type { CompatServiceDefinition, ServiceImplementation } from 'nice-grpc';
 import { HealthDefinition, HealthServiceImpl, HealthState } from 'nice-grpc-server-health';
 import { ServerReflection, ServerReflectionService } from 'nice-grpc-server-reflection';
-import { AppError } from './errors.ts';
 import { methodsOf } from './grpc/definition.ts';
+import { listen } from './grpc/listen.ts';
 import { createCallObserver, type ObserveOptions } from './grpc/observe-calls.ts';
 import { type Handler, serveMethod } from './grpc/serve-method.ts';
 import type { Logger } from './log.ts';
@@ -78,7 +78,14 @@ export async function serveGrpc(options: ServeOptions): Promise<GrpcServer> {
   add(HealthDefinition, HealthServiceImpl(health));
   add(ServerReflectionService, await reflection(services));
   setServing(false);
-  const port = await listen(server, options).catch(async (error) => {
+  const begin = async (): Promise<number> =>
+    listen(server, {
+      bind,
+      port: options.port,
+      credentials: serverCredentials(options, { log, everyMs: options.tlsEveryMs }),
+      hint: `set ${portVariable(services)} to another port (0 takes a free one), or STRATA_BIND to another host`,
+    });
+  const port = await begin().catch(async (error) => {
     await Promise.resolve()
       .then(onStop)
       .catch((cause) => log.debug({ error: cause }, 'stopping after a failed start'));
@@ -138,24 +145,6 @@ async function reflection(services: ServedService[]) {
     services.map(({ fullName }) => fullName),
   );
 }
-
-async function listen(server: Server, options: ServeOptions): Promise<number> {
-  const { bind, port, services, log, tlsEveryMs } = options;
-  const credentials = serverCredentials(options, { log, everyMs: tlsEveryMs });
-  try {
-    return await new Promise((resolve, reject) =>
-      server.bindAsync(`${bind}:${port}`, credentials, (error, bound) => (error ? reject(error) : resolve(bound))),
-    );
-  } catch (cause) {
-    const hint = `set ${portVariable(services)} to another port (0 takes a free one), or STRATA_BIND to another host`;
-    throw new AppError('UNAVAILABLE', `cannot listen on ${bind}:${port}: ${reasonOf(cause)}; ${hint}`, { cause });
-  }
-}
-
-const reasonOf = (cause: unknown): string => {
-  const text = cause instanceof Error ? cause.message : String(cause);
-  return text.includes('EADDRINUSE') ? 'another program listens there' : text;
-};
 
 // strata.data_sampler.v1.DataSamplerService -> STRATA_DATA_SAMPLER_PORT
 const portVariable = ([service]: ServedService[]): string =>

@@ -23,7 +23,7 @@ export function toAppError(error: ServiceError, path: string, address: string): 
   const [, service = ''] = path.split('/');
   const [details] = error.metadata?.get(detailsKey) ?? [];
   const violations = details ? decodeViolations(Buffer.from(details)) : [];
-  if (code === 'UNAVAILABLE' && /connect|ECONN|name resolution/i.test(error.details)) {
+  if (isConnectionFailure(error)) {
     const reason = `${error.details}${tlsHint(error.details)}`;
     return new AppError(code, `${service} at ${address} cannot be reached: ${reason}`, {
       cause: error,
@@ -32,6 +32,10 @@ export function toAppError(error: ServiceError, path: string, address: string): 
   }
   return new AppError(code, error.details || `${service}: ${code}`, { cause: error, violations });
 }
+
+/** A status that no service has given: its connection could not be made, or broke. */
+export const isConnectionFailure = ({ code, details }: Pick<StatusObject, 'code' | 'details'>): boolean =>
+  code === statusCodes.UNAVAILABLE && /connect|ECONN|name resolution/i.test(details);
 
 /** Whether a call found nobody there, or lost whom it had found; anything else that is UNAVAILABLE was said by the service. */
 export const isUnreachable = (error: unknown): boolean =>
@@ -48,4 +52,6 @@ function tlsHint(reason: string): string {
   return '';
 }
 
-const codeOf = (status: number): ErrorCode => errorCodes.find((code) => statusCodes[code] === status) ?? 'UNKNOWN';
+/** gRPC's number as our code. */
+export const codeOf = (status: number): ErrorCode =>
+  errorCodes.find((code) => statusCodes[code] === status) ?? 'UNKNOWN';

@@ -10,8 +10,10 @@ import {
   status as statusCodes,
 } from '@grpc/grpc-js';
 import { AppError, fromUnknown } from '#lib/platform/errors.ts';
+import { listen } from '#lib/platform/grpc/listen.ts';
 import { channelOptions } from '#lib/platform/grpc-client.ts';
 import { serverChannelOptions } from '#lib/platform/grpc-server.ts';
+import { isConnectionFailure } from '#lib/platform/grpc-status.ts';
 import type { Logger } from '#lib/platform/log.ts';
 import type { Gatekeeper, Visit } from '../auth/gatekeeper.ts';
 import type { Hold } from '../hold.ts';
@@ -60,16 +62,8 @@ export async function serveEdge(options: EdgeOptions): Promise<Edge> {
       void serveCall(rpc, call, { ...options, client: clientOf(rpc.service) });
     server.addService(bytesOnly(rpc), { call: handle });
   }
-  const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`${bind}:${port}`, credentials, (error, actual) => (error ? reject(error) : resolve(actual)));
-  }).catch((cause: Error) => {
-    const reason = cause.message.includes('EADDRINUSE') ? 'another program listens there' : cause.message;
-    throw new AppError(
-      'UNAVAILABLE',
-      `cannot listen on ${bind}:${port}: ${reason}; set STRATA_GATEWAY_GRPC_PORT to another port`,
-      { cause },
-    );
-  });
+  const hint = 'set STRATA_GATEWAY_GRPC_PORT to another port';
+  const bound = await listen(server, { bind, port, credentials, hint });
   return {
     address: `${bind}:${bound}`,
     async stop() {
@@ -134,7 +128,7 @@ async function whileHere<T>(call: IncomingCall, work: (signal: AbortSignal) => P
 
 /** Where services are is nobody's business outside. */
 function explain({ service, name }: Rpc, status: StatusObject, log: Logger): StatusObject {
-  if (status.code !== statusCodes.UNAVAILABLE || !/connect|ECONN|name resolution/i.test(status.details)) return status;
+  if (!isConnectionFailure(status)) return status;
   log.warn({ method: name, reason: status.details }, 'a service cannot be reached');
   return { ...status, details: `${service} cannot be reached just now: try again` };
 }
