@@ -1,10 +1,10 @@
 // Every service in this process: real gRPC on loopback, one platform, jobs beside it. The only file that knows all services.
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type ServiceName, serviceNames } from '#lib/contracts/services.ts';
 import type { Environment } from '#lib/platform/config.ts';
 import { type HomeLock, lockHome, readHolder } from '#lib/platform/embedded/home-lock.ts';
 import { AppError, fromUnknown } from '#lib/platform/errors.ts';
+import { freePorts } from '#lib/platform/free-ports.ts';
 import { createLogger, openLogFile } from '#lib/platform/log.ts';
 import { openPlatform, type Platform } from '#lib/platform/platform.ts';
 import {
@@ -98,7 +98,7 @@ export async function startAll(
     const env = {
       ...config.jobEnvironment.reveal(),
       STRATA_HOME: config.home,
-      ...(fixedPorts ? {} : await freePorts()),
+      ...(fixedPorts ? {} : await portSettings()),
     };
     for (const name of startOrder) {
       const log = createLogger({ service: name, level: config.logLevel, destination });
@@ -153,16 +153,7 @@ const because = (name: ServiceName) => (error: unknown) => {
 };
 
 /** A free port for each service, told to it and to all the others. */
-async function freePorts(): Promise<Record<string, string>> {
-  const ports = await Promise.all(serviceNames.map(() => freePort()));
+async function portSettings(): Promise<Record<string, string>> {
+  const ports = await freePorts(serviceNames.length);
   return Object.fromEntries(serviceNames.map((name, index) => [variableOf(name, 'PORT'), String(ports[index])]));
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer().on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });

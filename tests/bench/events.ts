@@ -3,7 +3,6 @@
 //
 // usage: events.ts [batches=200]
 import { spawn } from 'node:child_process';
-import { PassThrough } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Objective } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
 import { readConfig } from '#lib/platform/config.ts';
@@ -18,6 +17,7 @@ import { findTools } from '../e2e/frame/tools.ts';
 import { apply, get, type KubeObject, kubectl, list } from '../e2e/support/kubectl.ts';
 import { ensureBase, goodRows } from '../e2e/support/labels.ts';
 import type { Pod } from '../e2e/support/pods.ts';
+import { nowhere } from '../support/silent-output.ts';
 import { report } from './bench.ts';
 
 const batches = Number(process.argv[2] ?? 200);
@@ -122,8 +122,6 @@ async function cleanUp({ orchestrator, trainer }: Services): Promise<void> {
   for (const { runId } of pipelineRuns) if (runId) await trainer.cancelRun({ runId }).catch(() => undefined);
   await kubectl(['delete', 'resourcequota', quota, '--ignore-not-found']);
 }
-
-const nowhere = () => new PassThrough().resume() as unknown as NodeJS.WriteStream;
 
 await findTools();
 const forwarded = await forwardServices();

@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { PipelinePhase } from '#lib/contracts/gen/strata/orchestrator/v1/orchestrator.ts';
 import { loadConfig } from '../../services/cli/config.ts';
@@ -13,6 +12,7 @@ import { toReportCard } from '../../services/cli/demo/report-card.ts';
 import { type DemoResult, runDemo } from '../../services/cli/demo/run-demo.ts';
 import { toHtml } from '../../services/cli/report/html.ts';
 import { toMarkdown } from '../../services/cli/report/markdown.ts';
+import { nowhere } from '../support/silent-output.ts';
 
 const root = join(import.meta.dirname, '../..');
 const home = mkdtempSync(join(tmpdir(), 'strata-lifecycle-'));
@@ -20,12 +20,10 @@ let context: Context;
 let recipe: Recipe;
 let result: DemoResult;
 
-const quiet = () => new PassThrough().resume() as unknown as NodeJS.WriteStream;
-
 beforeAll(async () => {
   const config = loadConfig({ ...process.env, STRATA_HOME: home });
   const { signal } = new AbortController();
-  context = createContext({ config, json: true, signal, stdout: quiet(), stderr: quiet() });
+  context = createContext({ config, json: true, signal, stdout: nowhere(), stderr: nowhere() });
   const size = { maxBytesPerKind: 400_000, rowsPerLabel: 160, heldOutRows: 80, maxInstructions: 150 };
   const docs = await prepareDocs({ packages: join(root, 'node_modules'), folder: join(home, 'demo'), size });
   recipe = {

@@ -2,7 +2,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -12,6 +11,7 @@ import { createChannel, createClient } from 'nice-grpc';
 import { HealthDefinition } from 'nice-grpc-server-health';
 import { serviceNames, services } from '../../lib/contracts/services.ts';
 import { readHolder } from '../../lib/platform/embedded/home-lock.ts';
+import { freePorts } from '../../lib/platform/free-ports.ts';
 import { variableOf } from '../../lib/platform/settings.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'strata-up-'));
@@ -19,20 +19,13 @@ const repository = join(__dirname, '../..');
 const children: ChildProcess[] = [];
 let ports: Record<string, string>;
 beforeAll(async () => {
-  ports = await freePorts();
+  const free = await freePorts(serviceNames.length);
+  ports = Object.fromEntries(serviceNames.map((name, i) => [variableOf(name, 'PORT'), String(free[i])]));
 });
 afterAll(() => {
   for (const child of children) child.kill('SIGKILL');
   rmSync(home, { recursive: true, force: true });
 });
-
-async function freePorts(): Promise<Record<string, string>> {
-  const servers = serviceNames.map(() => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  for (const server of servers) server.close();
-  return Object.fromEntries(serviceNames.map((name, i) => [variableOf(name, 'PORT'), String(ports[i])]));
-}
 
 function strata(...args: string[]): ChildProcess {
   const { PATH = '', HOME = '' } = process.env;

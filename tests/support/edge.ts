@@ -1,16 +1,16 @@
 // Every service behind a gateway with keys: mutual TLS inside, HTTPS outside; callers come as `strata` does.
 import { writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
 import { createApiKey, hashApiKey, type KeyEntry } from '#lib/platform/api-key.ts';
 import type { Environment } from '#lib/platform/config.ts';
+import { freePort } from '#lib/platform/free-ports.ts';
 import { loadConfig } from '../../services/cli/config.ts';
 import { connectServices, type Services } from '../../services/cli/connect.ts';
 import { createOutput } from '../../services/cli/output.ts';
 import { findRunning } from '../../services/cli/up.ts';
 import { createAuthority } from './certificates.ts';
 import { startEverything } from './everything.ts';
+import { nowhere } from './silent-output.ts';
 
 export type KeySpec = Omit<KeyEntry, 'name' | 'sha256'>;
 
@@ -29,8 +29,6 @@ export interface EdgeServices {
   writeKeys(specs: Record<string, KeySpec>): void;
   stop(): Promise<void>;
 }
-
-const quiet = () => new PassThrough().resume() as unknown as NodeJS.WriteStream;
 
 export async function startEdge(
   home: string,
@@ -79,7 +77,10 @@ export async function startEdge(
         STRATA_GATEWAY_CA_FILE: authority.caFile,
         STRATA_API_KEY: keys.get(name) ?? name,
       });
-      const services = await connectServices(config, createOutput({ json: true, stdout: quiet(), stderr: quiet() }));
+      const services = await connectServices(
+        config,
+        createOutput({ json: true, stdout: nowhere(), stderr: nowhere() }),
+      );
       opened.push(services);
       return services;
     },
@@ -89,12 +90,3 @@ export async function startEdge(
     },
   };
 }
-
-export const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer().on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });

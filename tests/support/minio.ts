@@ -3,13 +3,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fetchTool } from '#lib/platform/artifacts.ts';
 import { type Environment, readConfig } from '#lib/platform/config.ts';
 import { readTools, rowOf } from '#lib/platform/fetch/tables.ts';
+import { freePort } from '#lib/platform/free-ports.ts';
 import { platformSettings } from '#lib/platform/settings.ts';
 import type { Authority } from './certificates.ts';
 
@@ -93,16 +93,6 @@ export async function startMinio({ env = {}, authority, folder: given }: MinioOp
       await rm(home, { recursive: true, force: true, maxRetries: 5 });
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (!address || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 async function untilOpen(port: number, server: ChildProcess): Promise<void> {

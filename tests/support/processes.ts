@@ -1,12 +1,12 @@
 // Services as processes of their own, as in a cluster, on one embedded home: each with its gRPC port and its port for metrics.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ServiceName } from '#lib/contracts/services.ts';
 import type { Environment } from '#lib/platform/config.ts';
+import { freePorts } from '#lib/platform/free-ports.ts';
 import { variableOf } from '#lib/platform/settings.ts';
 
 export interface ServiceProcess {
@@ -72,12 +72,4 @@ async function untilReady({ name, metricsUrl, lines }: ServiceProcess): Promise<
     if (answer?.ok) return;
   }
   throw new Error(`${name} is not ready after a minute: ${JSON.stringify(lines.slice(-5))}`);
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  for (const server of servers) server.close();
-  return ports;
 }

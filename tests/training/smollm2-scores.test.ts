@@ -3,7 +3,6 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
 import { expect, jest } from '@jest/globals';
 import { DatasetKind, Split } from '#lib/contracts/gen/strata/data_sampler/v1/data_sampler.ts';
 import { loadConfig } from '../../services/cli/config.ts';
@@ -13,13 +12,12 @@ import { ensureModel } from '../../services/cli/work/ensure-model.ts';
 import { uploadSources } from '../../services/cli/work/upload-sources.ts';
 import { evaluate } from '../../services/cli/work/watch-evaluation.ts';
 import { testWithData } from '../support/data-dir.ts';
+import { nowhere } from '../support/silent-output.ts';
 
 jest.setTimeout(60 * 60_000);
 
 const limit = 500;
 const tasks = ['lambada_openai', 'arc_easy', 'openbook_qa'];
-const quiet = () => new PassThrough().resume() as unknown as NodeJS.WriteStream;
-
 async function score(context: Context, dataDir: string): Promise<Record<string, Record<string, number>>> {
   const model = await ensureModel(context, { name: 'smollm2-135m-instruct', version: '' });
   const text = await createDataset(context, {
@@ -63,7 +61,7 @@ testWithData('the evaluator gives SmolLM2 the scores that transformers gives it'
   const home = mkdtempSync(join(tmpdir(), 'strata-scores-'));
   const config = loadConfig({ ...process.env, STRATA_HOME: home });
   const { signal } = new AbortController();
-  const context = createContext({ config, json: true, signal, stdout: quiet(), stderr: quiet() });
+  const context = createContext({ config, json: true, signal, stdout: nowhere(), stderr: nowhere() });
   try {
     const { lambada_openai, arc_easy, openbook_qa, language_modelling } = await score(context, dataDir);
     expect(lambada_openai?.accuracy).toBeCloseTo(expected.lambada_openai.acc, 10);

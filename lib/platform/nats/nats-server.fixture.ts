@@ -2,12 +2,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fetchTool } from '../artifacts.ts';
 import { readConfig } from '../config.ts';
+import { freePort } from '../free-ports.ts';
 import { platformSettings } from '../settings.ts';
 
 export interface NatsServerOptions {
@@ -75,14 +75,4 @@ async function saysReady(child: ChildProcess): Promise<void> {
     if (child.exitCode !== null) throw new Error(`nats-server ended:\n${said}`);
     await delay(5);
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

@@ -1,11 +1,9 @@
 // Clients of the services in the cluster, over the ports that the frame brought to this machine (STRATA_<SERVICE>_ADDRESS).
-import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll } from '@jest/globals';
 import { loadConfig } from '../../../services/cli/config.ts';
 import { connectServices, type Services } from '../../../services/cli/connect.ts';
 import { createOutput } from '../../../services/cli/output.ts';
-
-const nowhere = () => new PassThrough().resume() as unknown as NodeJS.WriteStream;
+import { nowhere } from '../../support/silent-output.ts';
 
 /** Call it once at the top of a story: the clients are there in its tests, and closed after them. */
 export function useServices(): Services {
