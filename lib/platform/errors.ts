@@ -68,6 +68,10 @@ export const isAppError = (error: unknown): error is AppError =>
 
 export const isAbortError = (error: unknown): boolean => isErrorLike(error) && error.name === 'AbortError';
 
+/** Whether a write failed because the disk, or the user's share of it, is full. */
+export const isDiskFull = (error: unknown): boolean =>
+  ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
+
 /** Whether an error has this code: `if (hasCode(error, 'NOT_FOUND')) …`. */
 export const hasCode = (error: unknown, ...codes: ErrorCode[]): error is AppError =>
   isAppError(error) && codes.includes(error.code);

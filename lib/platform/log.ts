@@ -13,7 +13,11 @@ export interface LogOptions {
 }
 
 /** `log.info({ step }, 'checkpoint saved')`; `log.child({ run: id })` puts the run's id on every line. Within a span, its trace stands there too. */
-export const createLogger = ({ service, level = 'info', destination = pino.destination(2) }: LogOptions): Logger =>
+export const createLogger = ({
+  service,
+  level = 'info',
+  destination = openDestination({ dest: 2 }),
+}: LogOptions): Logger =>
   pino(
     {
       level,
@@ -27,9 +31,17 @@ export const createLogger = ({ service, level = 'info', destination = pino.desti
   );
 
 const largestLogBytes = 64 * 1024 * 1024;
+const mostWaitingBytes = 1024 * 1024;
+
+/** Lines that cannot be written (a full disk, a closed pipe) wait for the next one, a megabyte of them; a log never fails who writes to it. */
+function openDestination(options: { dest: string | number; append?: boolean; mkdir?: boolean }): DestinationStream {
+  const destination = pino.destination({ ...options, sync: true, maxLength: mostWaitingBytes });
+  destination.on('error', () => undefined);
+  return destination;
+}
 
 /** Appends to a file; one that has grown large is set aside as `<path>.1` first. */
 export function openLogFile(path: string): DestinationStream {
   if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > largestLogBytes) renameSync(path, `${path}.1`);
-  return pino.destination({ dest: path, append: true, mkdir: true, sync: true });
+  return openDestination({ dest: path, append: true, mkdir: true });
 }

@@ -84,13 +84,13 @@ export const jobNamesIn = (root: string): string[] =>
     .filter((entry) => entry.isDirectory() && !entry.name.includes('.'))
     .map((entry) => entry.name);
 
-/** The job as its files tell it. */
-export function readJob(folder: string): Job | undefined {
+/** The job as its files tell it; `end` stands in for one that could not be written yet. */
+export function readJob(folder: string, end?: Exit): Job | undefined {
   const spec = readSpec(folder);
   if (!spec) return undefined;
   const started = readStarted(folder);
   const job = { name: spec.name, createdAt: spec.createdAt, ...(started && { startedAt: started.time }) };
-  const exit = readExit(folder);
+  const exit = readExit(folder) ?? end;
   if (!exit) return { ...job, phase: started ? 'running' : 'pending' };
   if (exit.code === 0) return { ...job, phase: 'succeeded', exitCode: 0, endedAt: exit.time };
   const reason = exit.reason ?? `exit code ${exit.code}`;

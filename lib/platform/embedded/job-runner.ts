@@ -4,7 +4,7 @@ import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { AppError, notFound } from '../errors.ts';
+import { AppError, isDiskFull, notFound } from '../errors.ts';
 import { checkJobName, checkJobSpec, hasEnded, type Job, type JobRunner, type JobSpec } from '../job-runner.ts';
 import * as files from './job-files.ts';
 import { isAlive, thisProcess } from './process-identity.ts';
@@ -58,20 +58,21 @@ export function createJobRunner({
       children.delete(name);
       const started = files.readStarted(folderOf(name));
       if (started && started.pid !== child.pid) return;
-      ends.set(name, { code, ...(reason && { reason }), time: now() });
-      try {
-        writeEnd(name);
-      } catch {
-        // A full disk: the next look at the job writes it.
-      }
+      writeEnd(name, { code, ...(reason && { reason }), time: now() });
     };
     child.on('error', (error) => note(null, error.message));
     child.on('exit', (code, signal) => note(code, signal ? `killed by ${signal}` : undefined));
   }
 
-  function writeEnd(name: string, end = ends.get(name)): void {
-    if (end) files.writeExit(folderOf(name), end);
-    ends.delete(name);
+  /** On a disk that is full the end is kept, and written at a later look. */
+  function writeEnd(name: string, end: files.Exit): void {
+    ends.set(name, end);
+    try {
+      files.writeExit(folderOf(name), end);
+      ends.delete(name);
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+    }
   }
 
   /** The job's state, after looking whether its process, or the one that had to start it, is still there. */
@@ -82,8 +83,9 @@ export function createJobRunner({
     const spec = files.readSpec(folderOf(name));
     const isGone = started !== undefined && !children.has(name) && !isAlive(started);
     if (isGone || ends.has(name)) {
-      writeEnd(name, ends.get(name) ?? { code: null, reason: 'its process is gone: killed', time: now() });
-      return files.readJob(folderOf(name));
+      const end = ends.get(name) ?? { code: null, reason: 'its process is gone: killed', time: now() };
+      writeEnd(name, end);
+      return files.readJob(folderOf(name), end);
     }
     if (spec && !mine.has(name) && !isAlive(spec.owner)) {
       files.replaceSpec(folderOf(name), { ...spec, owner: self });

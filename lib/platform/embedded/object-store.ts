@@ -3,7 +3,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { copyFile, type FileHandle, link, mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
-import { AppError, fromUnknown, notFound } from '../errors.ts';
+import { AppError, fromUnknown, isDiskFull, notFound } from '../errors.ts';
 import {
   type Body,
   checkObjectKey,
@@ -204,7 +204,7 @@ const ignoreNotFound = (error: unknown): undefined => {
 function explained(error: unknown, key: string, folder: string): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (code === 'EEXIST') return new AppError('ALREADY_EXISTS', `object "${key}" exists already`, { cause: error });
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
+  if (isDiskFull(error)) {
     return new AppError(
       'RESOURCE_EXHAUSTED',
       `no space left in ${folder} for object "${key}"; free some or move STRATA_HOME`,

@@ -1,7 +1,7 @@
 // One file of the catalogue: its sources are tried in their order, and what each gives is checked, until one gives the very file.
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { AppError, isAbortError } from '../errors.ts';
+import { AppError, isAbortError, isDiskFull } from '../errors.ts';
 import { bookSplit } from './book-split.ts';
 import { checkFile } from './check-file.ts';
 import { download } from './download.ts';
@@ -27,7 +27,7 @@ export async function fetchFile(file: SourceFile, options: FetchFileOptions): Pr
       await fetchFrom(source, file, target, options);
       return await checkFile(target, file, { ...options, what: file.path });
     } catch (error) {
-      if (isAbortError(error) || (error as NodeJS.ErrnoException).code === 'ENOSPC') throw error;
+      if (isAbortError(error) || isDiskFull(error)) throw error;
       await rm(target, { force: true });
       answers.push(`  ${nameOf(source)}: ${(error as Error).message}`);
     }

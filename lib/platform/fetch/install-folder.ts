@@ -2,7 +2,7 @@
 // A folder without its marker, or with other sizes than it says, counts as absent.
 import { mkdir, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { AppError } from '../errors.ts';
+import { AppError, isDiskFull } from '../errors.ts';
 import { withFileLock } from './file-lock.ts';
 
 const marker = '.complete.json';
@@ -82,10 +82,10 @@ async function checkRoom(folder: string, needed: number): Promise<void> {
 const otherDisk = 'set STRATA_CACHE_DIR to a folder on another disk';
 
 function diskError(error: unknown, folder: string): AppError | undefined {
-  const code = (error as NodeJS.ErrnoException).code ?? '';
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
+  if (isDiskFull(error)) {
     return new AppError('RESOURCE_EXHAUSTED', `the disk of ${dirname(folder)} is full; ${otherDisk}`, { cause: error });
   }
+  const code = (error as NodeJS.ErrnoException).code ?? '';
   if (['EACCES', 'EROFS', 'EPERM'].includes(code)) {
     const message = `${dirname(folder)} cannot be written to (${code}); set STRATA_CACHE_DIR to a folder of yours`;
     return new AppError('PERMISSION_DENIED', message, { cause: error });

@@ -7,7 +7,7 @@ import { hostname, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { isAlive, thisProcess } from '../embedded/process-identity.ts';
-import { AppError } from '../errors.ts';
+import { AppError, isDiskFull } from '../errors.ts';
 import type { Connection } from './connection.ts';
 import { readObject } from './read-object.ts';
 
@@ -68,8 +68,7 @@ export async function downloadObject(
 }
 
 function diskFull(error: unknown, path: string): AppError | undefined {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code !== 'ENOSPC' && code !== 'EDQUOT') return undefined;
+  if (!isDiskFull(error)) return undefined;
   const message = `no space left in ${dirname(path)} for an object of the store; free some or set TMPDIR to a larger disk`;
   return new AppError('RESOURCE_EXHAUSTED', message, { cause: error });
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { configToJson, parseConfig } from '#lib/model/config-json.ts';
 import { writeHfDirectory } from '#lib/model/formats/hf-directory.ts';
 import { readSafetensors } from '#lib/model/formats/safetensors.ts';
-import { AppError } from '#lib/platform/errors.ts';
+import { AppError, isDiskFull } from '#lib/platform/errors.ts';
 import { serveWorker, type WorkerCall } from '#lib/platform/worker-call.ts';
 import { readTokenizerFiles, writeTokenizerFiles } from '#lib/text/tokenizer-files.ts';
 import type { ModelFacts } from '../model.ts';
@@ -69,9 +69,9 @@ async function refusingBadFiles<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    const { name, message, code } = error as NodeJS.ErrnoException;
+    const { name, message } = error as Error;
     if (badFile.has(name)) throw new AppError('INVALID_ARGUMENT', message, { field: 'files', cause: error });
-    if (code === 'ENOSPC')
+    if (isDiskFull(error))
       throw new AppError('RESOURCE_EXHAUSTED', 'the disk for temporary files is full: set TMPDIR to another one', {
         cause: error,
       });
