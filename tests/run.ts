@@ -1,9 +1,11 @@
 // Runs every check in one go and ends with one line: `N passed, N failed, N skipped`.
 // `node tests/run.ts` = checks and the ordinary tests · `check` = checks only · `training` = the slow training suite · `charts` = the chart.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 
 type Tally = { passed: number; failed: number; skipped: number };
 type Check = { name: string; command: string[] };
@@ -41,23 +43,53 @@ function runCheck({ name, command: [program = '', ...args] }: Check): Tally {
   return { passed: Number(passed), failed: Number(!passed), skipped: 0 };
 }
 
-/** Runs jest and reads its own report; a jest that did not get as far as a report is one failure. */
-function runJest(args: string[]): Tally {
+/** Once the report is written, jest has this long to end. */
+const leakMs = 30_000;
+
+/** Runs jest and reads its own report. One failure more: a jest that did not get as far as a report, or that a test's leftovers keep from ending. */
+async function runJest(args: string[]): Promise<Tally> {
   const folder = mkdtempSync(join(tmpdir(), 'strata-tests-'));
   const outputFile = join(folder, 'report.json');
   try {
-    const { status } = spawnSync(bin('jest'), ['--json', '--outputFile', outputFile, '--silent=false', ...args], {
+    // Its error output through a pipe of ours: processes that a test left behind would keep the caller's open.
+    const jest = spawn(bin('jest'), ['--json', '--outputFile', outputFile, '--silent=false', ...args], {
       cwd: root,
-      stdio: ['ignore', 'ignore', 'inherit'],
+      stdio: ['ignore', 'ignore', 'pipe'],
       env: testEnvironment(),
     });
+    jest.stderr.pipe(process.stderr, { end: false });
+    const ended = new AbortController();
+    const exit = once(jest, 'exit').finally(() => ended.abort());
+    const isStuck = await outlives(outputFile, ended);
+    if (isStuck) {
+      console.error(
+        'FAIL jest does not end after its last test: a test left something open (npx jest --detectOpenHandles)',
+      );
+      jest.kill('SIGKILL');
+    }
+    const [status] = (await exit) as [number | null];
     if (!existsSync(outputFile)) return { passed: 0, failed: 1, skipped: 0 };
     const report = JSON.parse(readFileSync(outputFile, 'utf8')) as Record<string, number>;
     const { numPassedTests = 0, numFailedTests = 0, numPendingTests = 0, numRuntimeErrorTestSuites = 0 } = report;
     const failed = numFailedTests + numRuntimeErrorTestSuites;
-    return { passed: numPassedTests, failed: failed || Number(status !== 0), skipped: numPendingTests };
+    return {
+      passed: numPassedTests,
+      failed: failed + Number(isStuck) || Number(status !== 0),
+      skipped: numPendingTests,
+    };
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Whether a program is still there long after it wrote its report; `ended` aborts when it ends. */
+async function outlives(report: string, { signal }: { signal: AbortSignal }): Promise<boolean> {
+  try {
+    while (!existsSync(report)) await delay(500, undefined, { signal });
+    await delay(leakMs, undefined, { signal });
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -76,14 +108,17 @@ const isHere = (tool: string): Check => ({
 const servers = process.env.CI ? ['nats-server', 'minio'] : ['nats-server'];
 const ordinary = ['unit', 'parity', 'architecture', 'integration'];
 
-const suites: Record<string, () => Tally[]> = {
-  all: () => [
+const suites: Record<string, () => Promise<Tally[]>> = {
+  all: async () => [
     ...[...['libtensorflow', ...servers].map(isHere), ...checks].map(runCheck),
-    runJest(['--selectProjects', ...ordinary]),
+    await runJest(['--selectProjects', ...ordinary]),
   ],
-  check: () => checks.map(runCheck),
-  training: () => [runCheck(isHere('libtensorflow')), runJest(['--selectProjects', 'training', '--runInBand'])],
-  charts: () => [runJest(['--selectProjects', 'charts'])],
+  check: async () => checks.map(runCheck),
+  training: async () => [
+    runCheck(isHere('libtensorflow')),
+    await runJest(['--selectProjects', 'training', '--runInBand']),
+  ],
+  charts: async () => [await runJest(['--selectProjects', 'charts'])],
 };
 
 const suite = suites[process.argv[2] ?? 'all'];
@@ -91,7 +126,7 @@ if (!suite) {
   console.error(`unknown suite "${process.argv[2]}": one of ${Object.keys(suites).join(', ')}`);
   process.exit(2);
 }
-const total = suite().reduce((a, b) => ({
+const total = (await suite()).reduce((a, b) => ({
   passed: a.passed + b.passed,
   failed: a.failed + b.failed,
   skipped: a.skipped + b.skipped,
