@@ -1,33 +1,61 @@
-// One at a time: whoever comes later waits for those before.
+// One at a time: whoever comes later waits for those before, and too many are refused.
+import { AppError } from './errors.ts';
 
 export interface Turns {
-  /** Resolves when it is this caller's turn; disposing ends the turn. `onWait` is called where it has to wait. */
-  take(signal: AbortSignal, onWait: () => void): Promise<Disposable>;
+  readonly running: number;
+  readonly waiting: number;
+  /**
+   * Resolves when it is the caller's turn; disposing ends the turn. `onWait` is called where it has to wait.
+   * Rejects with the signal's reason.
+   * @throws {AppError} RESOURCE_EXHAUSTED where too many wait
+   */
+  take(signal: AbortSignal, onWait?: () => void): Promise<Disposable>;
 }
 
-export const createTurns = (): Turns => {
-  let last: Promise<unknown> = Promise.resolve();
-  let waiting = 0;
+export function createTurns({ maxWaiting = Number.POSITIVE_INFINITY } = {}): Turns {
+  const queue: (() => void)[] = [];
+  let running = 0;
+  const end = (): void => {
+    running -= 1;
+    queue.shift()?.();
+  };
+  const begin = (): Disposable => {
+    running += 1;
+    let isOver = false;
+    return {
+      [Symbol.dispose]: () => {
+        if (!isOver) end();
+        isOver = true;
+      },
+    };
+  };
+
   return {
+    get running() {
+      return running;
+    },
+    get waiting() {
+      return queue.length;
+    },
     async take(signal, onWait) {
-      const before = last;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      last = Promise.all([before, promise]);
-      const end = (): void => {
-        waiting--;
-        resolve();
-      };
-      if (waiting++ > 0) onWait();
-      await Promise.race([before, aborted(signal)]);
-      if (!signal.aborted) return { [Symbol.dispose]: end };
-      end();
-      throw signal.reason;
+      signal.throwIfAborted();
+      if (running === 0 && queue.length === 0) return begin();
+      if (queue.length >= maxWaiting) {
+        throw new AppError('RESOURCE_EXHAUSTED', `${queue.length} requests wait already: try again later`);
+      }
+      onWait?.();
+      return new Promise((resolve, reject) => {
+        const start = (): void => {
+          signal.removeEventListener('abort', leave);
+          resolve(begin());
+        };
+        const leave = (): void => {
+          queue.splice(queue.indexOf(start), 1);
+          reject(signal.reason);
+        };
+        signal.addEventListener('abort', leave, { once: true });
+        queue.push(start);
+      });
     },
   };
-};
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
+}

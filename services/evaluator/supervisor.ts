@@ -5,6 +5,7 @@ import { createEvent, subjects } from '#lib/contracts/events.ts';
 import { keys } from '#lib/contracts/keys.ts';
 import type { EventBus } from '#lib/platform/event-bus.ts';
 import { hasEnded as hasJobEnded, type JobRunner } from '#lib/platform/job-runner.ts';
+import { keepRunning } from '#lib/platform/keep-running.ts';
 import { type KeyValue, update } from '#lib/platform/key-value.ts';
 import type { Logger } from '#lib/platform/log.ts';
 import type { Tracing } from '#lib/platform/telemetry/tracing.ts';
@@ -31,6 +32,9 @@ export interface Supervisor {
 /** A worker that died without a word is replaced, but not for ever. */
 const mostDeaths = 3;
 
+/** After a watch of the state that failed. */
+const retryMs = 2000;
+
 export function startSupervisor(options: SupervisorOptions): Supervisor {
   const { state, log, pollMs, tracing } = options;
   const stopping = new AbortController();
@@ -54,9 +58,8 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
       }
     }
   };
-  const loops = [follow(), poll()].map((loop) =>
-    loop.catch((error) => signal.aborted || log.error({ error }, 'the supervisor ended')),
-  );
+  const onFailure = (error: unknown): void => log.error({ error }, 'the supervisor cannot see the evaluations for now');
+  const loops = [follow, poll].map((loop) => keepRunning(loop, { signal, onFailure, pauseMs: retryMs }));
   return {
     async stop() {
       stopping.abort();

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@grpc/grpc-js';
 import type { InferenceServiceClient } from '#lib/contracts/gen/strata/inference/v1/inference.ts';
-import { type Activity, keys } from '#lib/contracts/keys.ts';
+import { createActivity } from '#lib/platform/activity.ts';
 import { AppError } from '#lib/platform/errors.ts';
 import type { DeadlineOption } from '#lib/platform/grpc-client.ts';
 import { isUnreachable } from '#lib/platform/grpc-status.ts';
@@ -45,17 +45,7 @@ export function holdWhileAway<T extends Inference>(inference: T, hold: Hold): T 
 export function createHold({ state, log, metrics, holdMs, pauseMs = 250 }: HoldOptions) {
   const held = metrics.gauge('strata_gateway_requests_held', { help: 'Requests that wait for inference to start.' });
   held.add({}, 0);
-  let lastWish = 0;
-
-  const wish = async (): Promise<void> => {
-    if (Date.now() - lastWish < wishEveryMs) return;
-    lastWish = Date.now();
-    const activity: Activity = { wantedAt: new Date(lastWish).toISOString() };
-    await state.put(keys.activity('inference'), activity).catch((error) => {
-      lastWish = 0;
-      log.warn({ error }, 'the wish for inference cannot be written for now');
-    });
-  };
+  const wish = createActivity('inference', { state, log, everyMs: wishEveryMs });
 
   /** Calls until somebody is there, within the caller's deadline and ours; the caller's leaving ends it at once. */
   async function unary<T>(call: (options: CallOptions) => Promise<T>, options: CallOptions = {}): Promise<T> {

@@ -1,15 +1,9 @@
 // Tells the others that inference is in use: whoever scales it to zero leaves it alone meanwhile. Written now and then while models are lent.
-import { type Activity, keys } from '#lib/contracts/keys.ts';
-import type { KeyValue } from '#lib/platform/key-value.ts';
-import type { Logger } from '#lib/platform/log.ts';
+import { type ActivityOptions, createActivity } from '#lib/platform/activity.ts';
 import type { ModelPool } from './model-pool.ts';
 
-export interface ActivityOptions {
-  state: KeyValue;
-  log: Logger;
-  /** Between two writes. Default 10 s. */
-  everyMs?: number;
-}
+/** `everyMs`: default 10 s. */
+export type ReportOptions = Omit<ActivityOptions, 'everyMs'> & Partial<Pick<ActivityOptions, 'everyMs'>>;
 
 export interface ActivityReport {
   /** The pool, whose leases count as use. */
@@ -17,19 +11,11 @@ export interface ActivityReport {
   stop(): void;
 }
 
-export function reportActivity({ state, log, everyMs = 10_000 }: ActivityOptions): ActivityReport {
+export function reportActivity({ everyMs = 10_000, ...options }: ReportOptions): ActivityReport {
+  const write = createActivity('inference', { ...options, everyMs });
   let users = 0;
-  let lastWrite = 0;
-  const write = (): void => {
-    if (Date.now() - lastWrite < everyMs) return;
-    lastWrite = Date.now();
-    const activity: Activity = { wantedAt: new Date(lastWrite).toISOString() };
-    void state
-      .put(keys.activity('inference'), activity)
-      .catch((error) => log.warn({ error }, 'the activity cannot be written for now'));
-  };
   // For what lasts: a long answer writes as it goes.
-  const timer = setInterval(() => users > 0 && write(), everyMs).unref();
+  const timer = setInterval(() => void (users > 0 && write()), everyMs).unref();
 
   return {
     over: (pool) => ({
@@ -37,7 +23,7 @@ export function reportActivity({ state, log, everyMs = 10_000 }: ActivityOptions
       async take(ref, signal) {
         const lease = await pool.take(ref, signal);
         users += 1;
-        write();
+        void write();
         return {
           model: lease.model,
           [Symbol.dispose]: () => {

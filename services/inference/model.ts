@@ -4,9 +4,9 @@ import type { ModelVersion } from '#lib/contracts/gen/strata/weight_loader/v1/we
 import { openArtifact } from '#lib/platform/manifest.ts';
 import { withModelFiles } from '#lib/platform/model-files.ts';
 import type { ObjectStore } from '#lib/platform/object-store.ts';
+import { createTurns, type Turns } from '#lib/platform/turns.ts';
 import { createWorker, type WorkerClient } from '#lib/platform/worker-call.ts';
 import type { ModelMethods, ModelWorkerData } from './model.worker.ts';
-import { createTurns, type Turns } from './turns.ts';
 
 export interface LoadedModel {
   readonly version: ModelVersion & { ref: ArtifactRef };
@@ -32,7 +32,7 @@ export async function loadModel({ version, objects, threads, maxWaiting }: LoadM
   try {
     const { sizeBytes } = await withModelFiles(artifact, (files) => worker.call('load', files));
     const loadSeconds = (performance.now() - started) / 1000;
-    return { version, worker, turns: createTurns(maxWaiting), sizeBytes, loadSeconds, close: () => unload(worker) };
+    return { version, worker, turns: createTurns({ maxWaiting }), sizeBytes, loadSeconds, close: () => unload(worker) };
   } catch (error) {
     await worker.close();
     throw error;

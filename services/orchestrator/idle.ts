@@ -3,6 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Activity, keys } from '#lib/contracts/keys.ts';
 import { fromUnknown } from '#lib/platform/errors.ts';
+import { keepRunning } from '#lib/platform/keep-running.ts';
 import type { KeyValue } from '#lib/platform/key-value.ts';
 import type { Logger } from '#lib/platform/log.ts';
 import type { Scaler } from '#lib/platform/scaler.ts';
@@ -78,11 +79,6 @@ export async function keepScale(options: IdleOptions): Promise<void> {
       await look();
     }
   };
-  const persist = async (loop: () => Promise<void>): Promise<void> => {
-    while (!signal.aborted) {
-      await loop().catch((error) => signal.aborted || log.warn({ error }, 'the activity cannot be seen for now'));
-      await delay(everyMs, undefined, { signal }).catch(() => undefined);
-    }
-  };
-  await Promise.all([persist(follow), persist(tick)]);
+  const onFailure = (error: unknown): void => log.warn({ error }, 'the activity cannot be seen for now');
+  await Promise.all([follow, tick].map((loop) => keepRunning(loop, { signal, onFailure, pauseMs: everyMs })));
 }

@@ -1,11 +1,10 @@
 // The inbox: files under inbox/<task>/ become labels.added events. Listing works with every object store; notifications only shorten the wait.
 
 import { createHash } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { createEvent, subjects } from '#lib/contracts/events.ts';
 import { objectKeys } from '#lib/contracts/keys.ts';
-import { isAbortError } from '#lib/platform/errors.ts';
 import type { EventBus } from '#lib/platform/event-bus.ts';
+import { keepRunning } from '#lib/platform/keep-running.ts';
 import type { Logger } from '#lib/platform/log.ts';
 import type { ObjectInfo, ObjectStore } from '#lib/platform/object-store.ts';
 import type { Tracing } from '#lib/platform/telemetry/tracing.ts';
@@ -55,24 +54,19 @@ export async function watchInbox(options: WatchOptions): Promise<void> {
   const { objects, log, tracing, pollMs, signal } = options;
   const seen = new Map<string, string>();
   const announced = new Map<string, string>();
-  while (!signal.aborted) {
-    try {
-      for await (const info of objects.list(objectKeys.inboxes)) {
-        const isStill = seen.get(info.key) === stateOf(info);
-        seen.set(info.key, stateOf(info));
-        if (!isStill || announced.get(info.key) === stateOf(info)) continue;
-        const task = taskOf(info.key);
-        const attributes = { 'strata.task': task, 'strata.object.key': info.key };
-        await tracing.span('labels dropped', { attributes }, () => announceLabels(options, task, info.key));
-        announced.set(info.key, stateOf(info));
-      }
-      await delay(pollMs, undefined, { signal });
-    } catch (error) {
-      if (isAbortError(error)) return;
-      log.warn({ error }, 'the inbox could not be read; trying again');
-      await delay(pollMs);
+  const look = async (): Promise<void> => {
+    for await (const info of objects.list(objectKeys.inboxes)) {
+      const isStill = seen.get(info.key) === stateOf(info);
+      seen.set(info.key, stateOf(info));
+      if (!isStill || announced.get(info.key) === stateOf(info)) continue;
+      const task = taskOf(info.key);
+      const attributes = { 'strata.task': task, 'strata.object.key': info.key };
+      await tracing.span('labels dropped', { attributes }, () => announceLabels(options, task, info.key));
+      announced.set(info.key, stateOf(info));
     }
-  }
+  };
+  const onFailure = (error: unknown): void => log.warn({ error }, 'the inbox could not be read; trying again');
+  await keepRunning(look, { signal, onFailure, pauseMs: pollMs });
 }
 
 const stateOf = ({ etag, sizeBytes }: ObjectInfo): string => `${etag}/${sizeBytes}`;

@@ -1,12 +1,11 @@
 // The orchestrator: events in, jobs out.
-import { setTimeout as delay } from 'node:timers/promises';
 import { DataSamplerServiceDefinition } from '#lib/contracts/gen/strata/data_sampler/v1/data_sampler.ts';
 import { EvaluatorServiceDefinition } from '#lib/contracts/gen/strata/evaluator/v1/evaluator.ts';
 import { OrchestratorServiceDefinition } from '#lib/contracts/gen/strata/orchestrator/v1/orchestrator.ts';
 import { TrainerServiceDefinition } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
 import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
-import { isAbortError } from '#lib/platform/errors.ts';
 import { implement, serveGrpc } from '#lib/platform/grpc-server.ts';
+import { keepRunning } from '#lib/platform/keep-running.ts';
 import { createScaler } from '#lib/platform/kubernetes/scaler.ts';
 import type { Logger } from '#lib/platform/log.ts';
 import { runService, type StartService } from '#lib/platform/run-service.ts';
@@ -79,12 +78,8 @@ async function tickUntilStopped(
   driver: Driver,
   { everyMs, signal, log }: { everyMs: number; signal: AbortSignal; log: Logger },
 ): Promise<void> {
-  while (!signal.aborted) {
-    await driver.tick().catch((error) => log.warn({ error }, 'tick failed; trying again'));
-    await delay(everyMs, undefined, { signal }).catch((error) => {
-      if (!isAbortError(error)) throw error;
-    });
-  }
+  const onFailure = (error: unknown): void => log.warn({ error }, 'tick failed; trying again');
+  await keepRunning(() => driver.tick(), { signal, onFailure, pauseMs: everyMs });
 }
 
 if (import.meta.main) void runService({ name: 'orchestrator', loadConfig, start });

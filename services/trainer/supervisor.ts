@@ -1,6 +1,7 @@
 // Watches over every run that is not over, or whose end has not been told: looks at it whenever it changes, and at its job every now and then.
 // It remembers nothing, so it may die and start anew at any moment, and several may run at once.
 import { setTimeout as delay } from 'node:timers/promises';
+import { keepRunning } from '#lib/platform/keep-running.ts';
 import { createReconciler, type ReconcileOptions } from './reconcile.ts';
 import { isOver } from './run.ts';
 
@@ -48,17 +49,10 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
     }
   };
 
-  const persist = async (loop: () => Promise<void>): Promise<void> => {
-    while (!stopping.signal.aborted) {
-      await loop().catch(async (error) => {
-        if (stopping.signal.aborted) return;
-        log.error({ error }, 'the supervisor cannot see the runs for now');
-        await delay(retryMs, undefined, { signal: stopping.signal }).catch(() => undefined);
-      });
-    }
-  };
-
-  const loops = [persist(follow), persist(poll)];
+  const onFailure = (error: unknown): void => log.error({ error }, 'the supervisor cannot see the runs for now');
+  const loops = [follow, poll].map((loop) =>
+    keepRunning(loop, { signal: stopping.signal, onFailure, pauseMs: retryMs }),
+  );
   const stop = async (): Promise<void> => {
     stopping.abort();
     await Promise.all([...loops, ...visits.values()]);
