@@ -21,7 +21,7 @@ export function toIds(prompt: Prompt, { tokenizer, config }: Vocabulary): Int32A
   const ids = naming(field, () => promptIds(prompt, tokenizer));
   if (!ids.length) throw invalidArgument(field, 'must have at least one token');
   if (ids.length >= config.contextSize) {
-    const { message } = new ContextError('the prompt', { tokens: ids.length, contextSize: config.contextSize });
+    const { message } = new ContextError('the prompt', { tokens: ids.length, ...config });
     throw invalidArgument(field, `${message}, and the answer needs room as well: shorten it`);
   }
   const wrong = ids.find((id) => id < 0 || id >= config.vocabSize);
@@ -57,13 +57,17 @@ export interface Pair {
 /** Without a context the first token has no probability: the others are scored after it, and of a single token nothing is. */
 export function toPair(
   item: { context: string; continuation: string },
-  { tokenizer }: Vocabulary,
+  { tokenizer, config }: Vocabulary,
   index: number,
 ): Pair {
   const encode = (name: 'context' | 'continuation') =>
     naming(`items[${index}].${name}`, () => tokenizer.encode(item[name]));
   const [context, continuation] = [encode('context'), encode('continuation')];
   if (!continuation.length) throw invalidArgument(`items[${index}].continuation`, 'must have at least one token');
+  if (continuation.length > config.contextSize) {
+    const { message } = new ContextError('the continuation', { tokens: continuation.length, ...config });
+    throw invalidArgument(`items[${index}].continuation`, `${message}: score it in parts`);
+  }
   return context.length
     ? { context, continuation }
     : { context: continuation.subarray(0, 1), continuation: continuation.subarray(1) };

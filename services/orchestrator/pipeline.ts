@@ -73,5 +73,11 @@ export async function getPipeline(state: KeyValue, task: string): Promise<Pipeli
   return pipeline;
 }
 
+/** @throws {AppError} NOT_FOUND */
+export async function deletePipeline(state: KeyValue, task: string): Promise<void> {
+  if (!(await findPipeline(state, task))) throw notFound('pipeline', task, 'there are those of `strata pipeline list`');
+  await state.delete(keys.pipeline(task));
+}
+
 export const listPipelines = async (state: KeyValue): Promise<Pipeline[]> =>
   (await state.list(keys.pipelines)).map((entry) => fromStored(entry.value));

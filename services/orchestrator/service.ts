@@ -11,7 +11,7 @@ import { receiveUpload, type UploadMessage } from '#lib/platform/upload.ts';
 import { createDeadLetterRpcs } from './dead-letters.ts';
 import type { Driver } from './driver.ts';
 import { announceLabels, type InboxOptions } from './inbox.ts';
-import { checkPipeline, listPipelines, savePipeline } from './pipeline.ts';
+import { checkPipeline, deletePipeline, listPipelines, savePipeline } from './pipeline.ts';
 import { getRecord, isActive, listRecords, type PipelineRunRecord, toMessage } from './pipeline-run.ts';
 
 export interface OrchestratorDependencies extends InboxOptions {
@@ -30,6 +30,11 @@ export const createOrchestratorService = (
       const checked = checkPipeline(pipeline);
       await savePipeline(state, checked);
       return { pipeline: checked };
+    },
+
+    async deletePipeline({ task }) {
+      await deletePipeline(state, task);
+      return {};
     },
 
     async addLabels(requests, { signal }) {

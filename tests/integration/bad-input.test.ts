@@ -245,6 +245,12 @@ test.each<[what: string, code: string, message: RegExp, how: () => Promise<unkno
     /pipeline "none" does not exist/,
     () => services.orchestrator.triggerPipeline({ task: 'none' }),
   ],
+  [
+    'an unknown task to delete',
+    'NOT_FOUND',
+    /pipeline "none" does not exist/,
+    () => services.orchestrator.deletePipeline({ task: 'none' }),
+  ],
   ['labels for a task that is no name', 'INVALID_ARGUMENT', /^header.task: /, () => addLabels('No Name', 'a.csv', 'x')],
   [
     'an unknown pipeline run',

@@ -6,7 +6,6 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
@@ -19,6 +18,7 @@ import { Secret } from '#lib/platform/config.ts';
 import { connect } from '#lib/platform/grpc-client.ts';
 import { importModel, type ServingServices, startServing, untilLoaded } from '../support/serving.ts';
 import { tinyModel } from '../support/tiny-models.ts';
+import { until as untilSo } from '../support/until.ts';
 
 jest.setTimeout(60_000);
 
@@ -454,7 +454,5 @@ const isFree = () => untilLoaded(services, (models) => models.every(({ running, 
 async function drain(responses: AsyncIterable<unknown>): Promise<void> {
   for await (const _ of responses);
 }
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 20_000; Date.now() < deadline; await delay(50)) if (await isSo()) return;
-  throw new Error(`not within 20 seconds; the log ends:\n${logOf().slice(-2000)}`);
-}
+const until = (isSo: () => boolean | Promise<boolean>): Promise<void> =>
+  untilSo(isSo, { known: () => `the log ends:\n${logOf().slice(-2000)}` });

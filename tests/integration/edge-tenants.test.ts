@@ -17,6 +17,7 @@ import { makeCharTokenizer, makeDataset, upload } from '../support/prepare.ts';
 import { importModel } from '../support/serving.ts';
 import { tinyModel } from '../support/tiny-models.ts';
 import { tinyArchitecture } from '../support/tiny-run.ts';
+import { until } from '../support/until.ts';
 
 jest.setTimeout(120_000);
 
@@ -100,6 +101,22 @@ beforeAll(async () => {
 afterAll(async () => {
   await edge?.stop();
   rmSync(home, { recursive: true, force: true });
+});
+
+test('a pipeline that is deleted takes no labels; they wait for the next one of its task', async () => {
+  const task = 'acme-spare';
+  const pipeline = { task, base: { name: 'acme-boats', version: '' }, objective: Objective.OBJECTIVE_CLASSIFY };
+  const tasks = async () => (await acme.orchestrator.listPipelines({})).pipelines.map((each) => each.task);
+  await acme.orchestrator.applyPipeline({ pipeline });
+  expect(await tasks()).toContain(task);
+  await acme.orchestrator.deletePipeline({ task });
+  expect(await tasks()).not.toContain(task);
+  await addLabels(acme, task, 'text,label\nboats,boat\nrain,rain\n');
+  await expect(acme.orchestrator.triggerPipeline({ task })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  await acme.orchestrator.applyPipeline({ pipeline });
+  const { pipelineRun } = await retry(() => acme.orchestrator.triggerPipeline({ task }));
+  expect(pipelineRun?.labels).toHaveLength(1);
+  await acme.orchestrator.deletePipeline({ task });
 });
 
 test('a tenant works from data to a served model through the edge, TLS inside and outside', async () => {
@@ -360,6 +377,10 @@ const attacks = {
       ends: 'hidden',
       call: ({ orchestrator }, x) => all(orchestrator.watchPipelineRun({ pipelineRunId: x(mine.pipelineRunId) })),
     },
+    deletePipeline: {
+      ends: 'hidden',
+      call: ({ orchestrator }, x) => orchestrator.deletePipeline({ task: x('acme-mail') }),
+    },
     triggerPipeline: {
       ends: 'hidden',
       call: ({ orchestrator }, x) => orchestrator.triggerPipeline({ task: x('acme-mail') }),
@@ -589,9 +610,4 @@ async function retry<T>(call: () => Promise<T>): Promise<T> {
       if (!hasCode(error, 'NOT_FOUND') || Date.now() > deadline) throw error;
     }
   }
-}
-
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 60_000; Date.now() < deadline; await delay(50)) if (await isSo()) return;
-  throw new AppError('DEADLINE_EXCEEDED', 'not within a minute');
 }

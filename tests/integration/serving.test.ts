@@ -187,6 +187,18 @@ describe.each(['gpt2', 'llama'] as const)('a %s model', (name) => {
     expect(scores[1]).toEqual({ logLikelihood: 0, isGreedy: true, tokens: [] });
   });
 
+  test('refuses to score a continuation that the context cannot hold', async () => {
+    const words = ' wide'.repeat(config.contextSize + 1);
+    const items = [
+      { context: 'The', continuation: ' river' },
+      { context: 'The', continuation: words },
+    ];
+    await expect(services.inference.score({ model: { name }, items })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringMatching(/^items\[1\].continuation: .*the model's context is \d+: score it in parts/),
+    });
+  });
+
   test('with a head of classes it classifies as the engine does', async () => {
     const { config, weights, tokenizer } = classifiers[name];
     const texts = ['The river is wide', 'rain', 'A boat waits.'];

@@ -5,7 +5,6 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, expect, test } from '@jest/globals';
 import {
@@ -20,6 +19,7 @@ import { platformSettings } from '#lib/platform/settings.ts';
 import { clientCredentials, type TlsFiles } from '#lib/platform/tls.ts';
 import { createHttpServer } from '../../services/gateway/http-server.ts';
 import { createAuthority } from '../support/certificates.ts';
+import { until } from '../support/until.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'strata-tls-'));
 const ours = createAuthority(folder, 'ours');
@@ -117,10 +117,10 @@ test('new files count for the next connection without a restart; half of them do
   const next = ours.issue('next');
   lines.length = 0;
   copyFileSync(next.tlsCertFile, files.tlsCertFile);
-  await until(() => lines.some((line) => line.includes('make no sense')));
+  await untilLogged('make no sense');
   expect(await serialAt(address)).toBe(first);
   copyFileSync(next.tlsKeyFile, files.tlsKeyFile);
-  await until(() => lines.some((line) => line.includes('"new certificates"')));
+  await untilLogged('"new certificates"');
   expect(await serialAt(address)).toBe(serialIn(next.tlsCertFile));
   expect(await call(address, client)).toEqual({ count: 3 });
 });
@@ -134,7 +134,7 @@ test("the gateway's own certificate is replaced in the same way", async () => {
   expect(await serialAt(`127.0.0.1:${port}`)).toBe(serialIn(cert));
   lines.length = 0;
   ours.issue('outside');
-  await until(() => lines.some((line) => line.includes('"new certificates"')));
+  await untilLogged('"new certificates"');
   expect(await serialAt(`127.0.0.1:${port}`)).toBe(serialIn(cert));
 });
 
@@ -146,7 +146,7 @@ test('a new authority reaches servers and clients that run', async () => {
   await expect(call(address, foreign)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   lines.length = 0;
   writeFileSync(bundle, Buffer.concat([readFileSync(ours.caFile), readFileSync(theirs.caFile)]));
-  await until(() => lines.some((line) => line.includes('"new certificates"')));
+  await untilLogged('"new certificates"');
   expect(await call(address, foreign)).toEqual({ count: 3 });
 });
 
@@ -175,7 +175,5 @@ async function serialAt(address: string): Promise<string> {
 
 const serialIn = (file: string) => new X509Certificate(readFileSync(file)).serialNumber;
 
-async function until(isSo: () => boolean): Promise<void> {
-  for (const deadline = Date.now() + 10_000; Date.now() < deadline; await delay(10)) if (isSo()) return;
-  throw new Error(`not within 10 seconds; the log:\n${lines.join('')}`);
-}
+const untilLogged = (words: string): Promise<void> =>
+  until(() => lines.some((line) => line.includes(words)), { known: () => `the log:\n${lines.join('')}` });

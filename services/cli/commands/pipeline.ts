@@ -1,4 +1,4 @@
-// strata labels add, and strata pipeline: apply | list | runs | trigger | watch
+// strata labels add, and strata pipeline: apply | list | delete | runs | trigger | watch
 
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -98,6 +98,16 @@ export function addPipelineCommands(program: Command, act: Act): void {
       act(async (context) => {
         const { pipelines } = await (await context.services()).orchestrator.listPipelines({});
         context.output.result(pipelines, showPipelines);
+      }),
+    );
+
+  pipeline
+    .command('delete <task>')
+    .description('take a pipeline back; runs that have begun go on, and labels stay')
+    .action(
+      act(async (context, task: string) => {
+        await (await context.services()).orchestrator.deletePipeline({ task });
+        context.output.result({ deleted: task }, () => `pipeline ${task}: deleted`);
       }),
     );
 

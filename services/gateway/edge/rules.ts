@@ -118,6 +118,7 @@ export const rules = {
         { kind: 'model', field: 'pipeline.output_model', name: pipeline?.outputModel ?? '' },
       ],
     },
+    deletePipeline: { scope: 'write', changes: ({ task }) => [{ kind: 'task', field: 'task', name: task }] },
     addLabels: {
       scope: 'write',
       makes: ({ part }) =>

@@ -179,7 +179,10 @@ export interface ScoreRequest {
 }
 
 export interface ScoreRequest_Item {
-  /** Scored are the tokens of `continuation` after `context`. With an empty context all tokens but the first. */
+  /**
+   * Scored are the tokens of `continuation` after `context`. With an empty context all tokens but the first.
+   * A continuation of more tokens than the model's context is refused; a context that does not fit beside it loses its beginning.
+   */
   context: string;
   continuation: string;
 }

@@ -214,6 +214,13 @@ export interface WatchPipelineRunResponse {
   pipelineRun: PipelineRun | undefined;
 }
 
+export interface DeletePipelineRequest {
+  task: string;
+}
+
+export interface DeletePipelineResponse {
+}
+
 export interface TriggerPipelineRequest {
   requestId: string;
   task: string;
@@ -2003,6 +2010,125 @@ export const WatchPipelineRunResponse: MessageFns<WatchPipelineRunResponse> = {
   },
 };
 
+function createBaseDeletePipelineRequest(): DeletePipelineRequest {
+  return { task: "" };
+}
+
+export const DeletePipelineRequest: MessageFns<DeletePipelineRequest> = {
+  encode(message: DeletePipelineRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.task !== "") {
+      writer.uint32(10).string(message.task);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeletePipelineRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeletePipelineRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.task = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DeletePipelineRequest {
+    return { task: isSet(object.task) ? globalThis.String(object.task) : "" };
+  },
+
+  toJSON(message: DeletePipelineRequest): unknown {
+    const obj: any = {};
+    if (message.task !== "") {
+      obj.task = message.task;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DeletePipelineRequest>): DeletePipelineRequest {
+    return DeletePipelineRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeletePipelineRequest>): DeletePipelineRequest {
+    const message = createBaseDeletePipelineRequest();
+    message.task = object.task ?? "";
+    return message;
+  },
+};
+
+function createBaseDeletePipelineResponse(): DeletePipelineResponse {
+  return {};
+}
+
+export const DeletePipelineResponse: MessageFns<DeletePipelineResponse> = {
+  encode(_: DeletePipelineResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeletePipelineResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeletePipelineResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): DeletePipelineResponse {
+    return {};
+  },
+
+  toJSON(_: DeletePipelineResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<DeletePipelineResponse>): DeletePipelineResponse {
+    return DeletePipelineResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<DeletePipelineResponse>): DeletePipelineResponse {
+    const message = createBaseDeletePipelineResponse();
+    return message;
+  },
+};
+
 function createBaseTriggerPipelineRequest(): TriggerPipelineRequest {
   return { requestId: "", task: "" };
 }
@@ -2653,6 +2779,15 @@ export const OrchestratorServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Takes a pipeline back. Runs that have begun go on; its labels stay, and wait for the next pipeline of that task. */
+    deletePipeline: {
+      name: "DeletePipeline",
+      requestType: DeletePipelineRequest as typeof DeletePipelineRequest,
+      requestStream: false,
+      responseType: DeletePipelineResponse as typeof DeletePipelineResponse,
+      responseStream: false,
+      options: {},
+    },
     /** Puts a labelled file into a task's inbox, as dropping it under inbox/<task>/ does: the header first, then the chunks. */
     addLabels: {
       name: "AddLabels",
@@ -2731,6 +2866,11 @@ export interface OrchestratorServiceImplementation<CallContextExt = {}> {
     request: ApplyPipelineRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ApplyPipelineResponse>>;
+  /** Takes a pipeline back. Runs that have begun go on; its labels stay, and wait for the next pipeline of that task. */
+  deletePipeline(
+    request: DeletePipelineRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<DeletePipelineResponse>>;
   /** Puts a labelled file into a task's inbox, as dropping it under inbox/<task>/ does: the header first, then the chunks. */
   addLabels(
     request: AsyncIterable<AddLabelsRequest>,
@@ -2776,6 +2916,11 @@ export interface OrchestratorServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<ApplyPipelineRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ApplyPipelineResponse>;
+  /** Takes a pipeline back. Runs that have begun go on; its labels stay, and wait for the next pipeline of that task. */
+  deletePipeline(
+    request: DeepPartial<DeletePipelineRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<DeletePipelineResponse>;
   /** Puts a labelled file into a task's inbox, as dropping it under inbox/<task>/ does: the header first, then the chunks. */
   addLabels(
     request: AsyncIterable<DeepPartial<AddLabelsRequest>>,
