@@ -36,7 +36,8 @@ export const start = (async (config, { platform, log, metrics, tracing, connect 
     inference: hold ? holdWhileAway(inference.client, hold) : inference.client,
     weightLoader: weightLoader.client,
   });
-  const wiring: EdgeWiring = { log, hold, gatekeeper, shared, certificateFiles, owners: clientsOf(connections) };
+  const owners = clientsOf(connections);
+  const wiring: EdgeWiring = { log, metrics, tracing, hold, gatekeeper, shared, certificateFiles, owners };
   const edge = config.grpcPort === 'off' ? undefined : await startEdge(config, config.grpcPort, wiring);
   const address = await listen(app, config).catch(async (error) => {
     await edge?.stop();

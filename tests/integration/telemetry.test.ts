@@ -13,12 +13,15 @@ import {
 } from '#lib/contracts/gen/strata/orchestrator/v1/orchestrator.ts';
 import { Objective } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
 import { WeightLoaderServiceDefinition } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
+import { freePorts } from '#lib/platform/free-ports.ts';
 import { connect } from '#lib/platform/grpc-client.ts';
+import { noTracing, type OpenSpan } from '#lib/platform/telemetry/tracing.ts';
 import { readMetricsTable } from '../support/metrics-table.ts';
 import { type ReceivedSpan, startOtlpReceiver } from '../support/otlp-receiver.ts';
 import { type Processes, startProcesses } from '../support/processes.ts';
 import { importModel } from '../support/serving.ts';
 import { tinyModel } from '../support/tiny-models.ts';
+import { until } from '../support/until.ts';
 
 jest.setTimeout(180_000);
 
@@ -34,18 +37,21 @@ const names = [
 ] as const;
 let receiver: Awaited<ReturnType<typeof startOtlpReceiver>>;
 let services: Processes;
+let edgePort: number;
 let pipelineRun: PipelineRun;
 /** Of the trace that AddLabels began. */
 let spans: ReceivedSpan[];
 
 beforeAll(async () => {
   receiver = await startOtlpReceiver();
+  [edgePort = 0] = await freePorts(1);
   services = await startProcesses(names, {
     STRATA_HOME: home,
     STRATA_OTLP_ENDPOINT: receiver.endpoint,
     STRATA_DRAIN_MS: '200',
     STRATA_ORCHESTRATOR_TICK_MS: '200',
     STRATA_GATEWAY_HOLD_MS: '1000',
+    STRATA_GATEWAY_GRPC_PORT: String(edgePort),
   });
   pipelineRun = await labelsToServedModel();
   spans = await untilWhole(() => receiver.spans.filter(({ traceId }) => traceId === firstSpan()?.traceId));
@@ -203,6 +209,20 @@ test("a question over HTTP goes on in the caller's trace, down to a generation b
   expect(new Set(mine().map(({ service }) => service))).toEqual(
     new Set(['strata-gateway', 'strata-inference', 'strata-weight-loader']),
   );
+});
+
+test("a call through the gRPC edge goes on in the caller's trace, with the gateway in between", async () => {
+  const traceId = '7bf92f3577b34da6a3ce929d0e0e4736';
+  const traceparent = `00-${traceId}-10f067aa0ba902b7-01`;
+  const caller: OpenSpan = { traceparent, run: (work) => work(), set: () => undefined, end: () => undefined };
+  const tracing = { ...noTracing, isOn: true, begin: () => caller, traceparent: () => traceparent };
+  const edge = connect(WeightLoaderServiceDefinition, `127.0.0.1:${edgePort}`, { tracing });
+  await edge.client.listModels({});
+  await edge.close();
+  const find = (service: string) => receiver.spans.find((span) => span.traceId === traceId && span.service === service);
+  await until(() => find('strata-gateway') !== undefined && find('strata-weight-loader') !== undefined);
+  expect(find('strata-gateway')?.parentSpanId).toBe('10f067aa0ba902b7');
+  expect(find('strata-weight-loader')?.parentSpanId).toBe(find('strata-gateway')?.spanId);
 });
 
 test('every metric of docs/observability.md is there, with its type and labels, and none that is not documented', async () => {

@@ -15,12 +15,15 @@ export interface RelayOptions {
   onResponse: (bytes: Buffer) => Buffer;
   /** The caller has left. */
   signal: AbortSignal;
+  /** Sent on in place of the caller's. */
+  traceparent?: string | undefined;
 }
 
 const asIs = (bytes: Buffer): Buffer => bytes;
 
 /** Resolves with the service's status, once everything before it has been passed on; rejects with what `onRequest` or `onResponse` throws. */
-export function relay({ call, client, path, onRequest, onResponse, signal }: RelayOptions): Promise<StatusObject> {
+export function relay(options: RelayOptions): Promise<StatusObject> {
+  const { call, client, path, onRequest, onResponse, signal, traceparent } = options;
   return new Promise((resolve, reject) => {
     let upstream: ClientDuplexStream<Buffer, Buffer> | undefined;
     const fail = (error: unknown): void => {
@@ -28,8 +31,9 @@ export function relay({ call, client, path, onRequest, onResponse, signal }: Rel
       reject(error);
     };
     const open = (): ClientDuplexStream<Buffer, Buffer> => {
-      const options = { deadline: call.getDeadline() };
-      const stream = client.makeBidiStreamRequest(path, asIs, asIs, forwarded(call.metadata), options);
+      const metadata = forwarded(call.metadata);
+      if (traceparent) metadata.set('traceparent', traceparent);
+      const stream = client.makeBidiStreamRequest(path, asIs, asIs, metadata, { deadline: call.getDeadline() });
       passResponses({ from: stream, to: call, onResponse, done: resolve, fail });
       return stream;
     };

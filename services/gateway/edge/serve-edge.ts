@@ -1,20 +1,15 @@
 // The gRPC edge: every RPC of every service on one port, for callers with a key or a token.
 
 import type { ChannelCredentials } from '@grpc/grpc-js';
-import {
-  Client,
-  Server,
-  type ServerCredentials,
-  type ServiceDefinition,
-  type StatusObject,
-  status as statusCodes,
-} from '@grpc/grpc-js';
+import { Client, Server, type ServerCredentials, type ServiceDefinition, type StatusObject } from '@grpc/grpc-js';
 import { AppError, fromUnknown } from '#lib/platform/errors.ts';
 import { listen } from '#lib/platform/grpc/listen.ts';
+import { createCallObserver, type ObserveCall } from '#lib/platform/grpc/observe-calls.ts';
 import { channelOptions } from '#lib/platform/grpc-client.ts';
 import { serverChannelOptions } from '#lib/platform/grpc-server.ts';
 import { isConnectionFailure } from '#lib/platform/grpc-status.ts';
 import type { Logger } from '#lib/platform/log.ts';
+import type { ServiceTelemetry } from '#lib/platform/telemetry.ts';
 import type { Gatekeeper, Visit } from '../auth/gatekeeper.ts';
 import type { Hold } from '../hold.ts';
 import type { EdgeService } from './definitions.ts';
@@ -23,7 +18,7 @@ import { decode, encode, type Rpc, rpcs } from './rpcs.ts';
 import { toError, toStatus } from './status.ts';
 import { admit, createSees, type IsMine, resourceOf } from './tenancy.ts';
 
-export interface EdgeOptions {
+export interface EdgeOptions extends ServiceTelemetry {
   bind: string;
   port: number;
   credentials: ServerCredentials;
@@ -57,9 +52,11 @@ export async function serveEdge(options: EdgeOptions): Promise<Edge> {
     clients.set(service, client);
     return client;
   };
+  const observerOf = createCallObserver(options);
   for (const rpc of rpcs) {
+    const observe = observerOf(`/${rpc.name}`);
     const handle = (call: IncomingCall): void =>
-      void serveCall(rpc, call, { ...options, client: clientOf(rpc.service) });
+      void serveCall(rpc, call, { ...options, observe, client: clientOf(rpc.service) });
     server.addService(bytesOnly(rpc), { call: handle });
   }
   const hint = 'set STRATA_GATEWAY_GRPC_PORT to another port';
@@ -89,7 +86,16 @@ const bytesOnly = ({ name }: Rpc): ServiceDefinition => ({
   },
 });
 
-async function serveCall(rpc: Rpc, call: IncomingCall, options: EdgeOptions & { client: Client }): Promise<void> {
+type CallOptions = EdgeOptions & { client: Client; observe: ObserveCall };
+
+async function serveCall(rpc: Rpc, call: IncomingCall, options: CallOptions): Promise<void> {
+  const observed = options.observe(call);
+  const error = await observed.run(() => answer(rpc, call, options));
+  observed.end(error?.code ?? 'OK', error);
+}
+
+/** Ends the call; gives what went wrong. */
+async function answer(rpc: Rpc, call: IncomingCall, options: CallOptions): Promise<AppError | undefined> {
   const { gatekeeper, log } = options;
   let arrived: Visit | undefined;
   try {
@@ -102,14 +108,15 @@ async function serveCall(rpc: Rpc, call: IncomingCall, options: EdgeOptions & { 
     arrived = visit;
     const relayed = await whileHere(call, (signal) => relayFor(rpc, call, { ...options, visit, signal }));
     const status = explain(rpc, relayed, log);
-    visit.end(toError(status));
-    if (status.code === statusCodes.OK) call.end(status.metadata);
-    else call.emit('error', status);
+    const error = toError(status);
+    visit.end(error);
+    if (error) call.emit('error', status);
+    else call.end(status.metadata);
+    return error;
   } catch (error) {
     arrived?.end(error);
-    const status = toStatus(error);
-    if (fromUnknown(error).code === 'INTERNAL') log.error({ error, method: rpc.name }, 'edge');
-    if (!call.cancelled) call.emit('error', status);
+    if (!call.cancelled) call.emit('error', toStatus(error));
+    return fromUnknown(error);
   }
 }
 
@@ -133,11 +140,11 @@ function explain({ service, name }: Rpc, status: StatusObject, log: Logger): Sta
   return { ...status, details: `${service} cannot be reached just now: try again` };
 }
 
-type RelayForOptions = EdgeOptions & { client: Client; visit: Visit; signal: AbortSignal };
+type RelayForOptions = CallOptions & { visit: Visit; signal: AbortSignal };
 
 /** Bytes go through as they are, unless somebody has to look inside; then what was looked at is what goes on. */
 async function relayFor(rpc: Rpc, call: IncomingCall, options: RelayForOptions) {
-  const { visit, client, isMine, shared, hold, maxUploadBytes, signal } = options;
+  const { visit, client, isMine, shared, hold, maxUploadBytes, signal, tracing } = options;
   const { tenant } = visit.principal;
   const { rule, method } = rpc;
   const sees = tenant === undefined ? undefined : createSees(tenant, shared);
@@ -172,7 +179,8 @@ async function relayFor(rpc: Rpc, call: IncomingCall, options: RelayForOptions) 
     await hold.connected(client, { signal, deadlineMs: Number(call.getDeadline()) - Date.now() });
   }
   signal.throwIfAborted();
-  return relay({ call, client, path: `/${rpc.name}`, onRequest, onResponse, signal });
+  const traceparent = tracing.traceparent();
+  return relay({ call, client, path: `/${rpc.name}`, onRequest, onResponse, signal, traceparent });
 }
 
 const tooLarge = (maxBytes: number) =>

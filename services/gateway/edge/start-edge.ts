@@ -1,6 +1,7 @@
 // The gRPC edge of the gateway's configuration.
 import { ServerCredentials } from '@grpc/grpc-js';
 import type { Logger } from '#lib/platform/log.ts';
+import type { ServiceTelemetry } from '#lib/platform/telemetry.ts';
 import { clientCredentials, oneWayCredentials } from '#lib/platform/tls.ts';
 import type { Gatekeeper } from '../auth/gatekeeper.ts';
 import type { GatewayConfig } from '../config.ts';
@@ -8,7 +9,7 @@ import type { Hold } from '../hold.ts';
 import { createIsMine, type Owners } from './is-mine.ts';
 import { type Edge, serveEdge } from './serve-edge.ts';
 
-export interface EdgeWiring {
+export interface EdgeWiring extends ServiceTelemetry {
   log: Logger;
   hold: Hold | undefined;
   gatekeeper: Gatekeeper;
@@ -18,14 +19,11 @@ export interface EdgeWiring {
 }
 
 export function startEdge(config: GatewayConfig, port: number, wiring: EdgeWiring): Promise<Edge> {
-  const { log, hold, gatekeeper, shared, certificateFiles, owners } = wiring;
+  const { log, certificateFiles, owners } = wiring;
   return serveEdge({
     ...config,
+    ...wiring,
     port,
-    log,
-    hold,
-    gatekeeper,
-    shared,
     isMine: createIsMine(owners),
     credentials: certificateFiles ? oneWayCredentials(certificateFiles, { log }) : ServerCredentials.createInsecure(),
     upstreamCredentials: clientCredentials(config, { log }),
