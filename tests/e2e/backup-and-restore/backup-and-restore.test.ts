@@ -19,7 +19,7 @@ afterAll(() => rm(archive, { force: true }));
 const model = { name: 'e2e-kept', version: 'liked' };
 const task = 'e2e-kept';
 const interrupted = 'e2e-interrupted';
-const steps = 5000;
+const steps = 3000;
 
 async function text(): Promise<string> {
   let said = '';
