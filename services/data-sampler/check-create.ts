@@ -6,6 +6,7 @@ import { roles } from '#lib/data/columns.ts';
 import { type SourceFormat, sourceFormats } from '#lib/data/source.ts';
 import { check, nameProblem, type Problem } from '#lib/platform/check.ts';
 import { createId } from '#lib/platform/ids.ts';
+import { inBatches } from '#lib/platform/in-batches.ts';
 import { checkObjectKey, type ObjectStore } from '#lib/platform/object-store.ts';
 import { kindNames, splitNameOf } from './dataset-manifest.ts';
 import type { Origin } from './dataset-store.ts';
@@ -66,7 +67,8 @@ export const isFormat = (format: string): format is SourceFormat => sourceFormat
 
 /** Sizes in bytes. INVALID_ARGUMENT names sources that do not exist. */
 export async function sizesOf(sources: readonly Source[], objects: ObjectStore): Promise<number[]> {
-  const found = await Promise.all(sources.map(({ object }) => objects.head(checkObjectKey(object?.key ?? ''))));
+  const keys = sources.map(({ object }) => checkObjectKey(object?.key ?? ''));
+  const found = await inBatches(keys, 16, (key) => objects.head(key));
   check(
     Object.fromEntries(found.map((info, i) => [`sources[${i}].object`, !info && 'there is no such object: upload it'])),
   );

@@ -16,6 +16,7 @@ import { type BuildSettings, isFormat, originOf, sizesOf, toSettings } from './c
 import { type DatasetMetadata, splitNameOf } from './dataset-manifest.ts';
 import type { DatasetStore, Origin } from './dataset-store.ts';
 import type { IngestMethods, IngestResult } from './ingest.worker.ts';
+import { withLocalFiles } from './local-files.ts';
 import type { LocatedTokenizer, LocateTokenizer } from './locate-tokenizer.ts';
 
 export type IngestionEvent = { kind: 'progress'; progress: Progress } | { kind: 'made'; dataset: Dataset };
@@ -112,17 +113,6 @@ async function build(job: Job, paths: readonly string[]): Promise<IngestResult> 
 }
 
 const fileNameOf = (object: ObjectRef | undefined): string => object?.key.split('/').at(-1) ?? '';
-
-/** Gives `use` the local paths of several objects. */
-function withLocalFiles<T>(
-  objects: ObjectStore,
-  keys: readonly string[],
-  use: (paths: string[]) => Promise<T>,
-): Promise<T> {
-  const [first, ...others] = keys;
-  if (first === undefined) return use([]);
-  return objects.withLocalFile(first, (path) => withLocalFiles(objects, others, (paths) => use([path, ...paths])));
-}
 
 /** Writes the parts, then the manifest. Where an earlier attempt got as far as that, its work counts. */
 async function store(job: Job, version: string, built: IngestResult): Promise<StoredManifest> {

@@ -4,6 +4,7 @@ import type { ObjectRef } from '#lib/contracts/gen/strata/common/v1/common.ts';
 import { TokenizerKind, TrainTokenizerRequest } from '#lib/contracts/gen/strata/tokenizer/v1/tokenizer.ts';
 import { check, nameProblem, type Problem } from '#lib/platform/check.ts';
 import { createId } from '#lib/platform/ids.ts';
+import { inBatches } from '#lib/platform/in-batches.ts';
 import { checkObjectKey, type ObjectStore } from '#lib/platform/object-store.ts';
 import { defaultSpecialTokens } from '#lib/text/default-roles.ts';
 import { builtInNames } from './built-ins.ts';
@@ -52,7 +53,8 @@ const keyProblem = ({ key }: ObjectRef): Problem =>
 
 /** Sizes in bytes. INVALID_ARGUMENT names sources that do not exist. */
 export const sizesOf = async (sources: readonly ObjectRef[], objects: ObjectStore): Promise<number[]> => {
-  const found = await Promise.all(sources.map(({ key }) => objects.head(checkObjectKey(key))));
+  const keys = sources.map(({ key }) => checkObjectKey(key));
+  const found = await inBatches(keys, 16, (key) => objects.head(key));
   check(Object.fromEntries(found.map((info, i) => [`sources[${i}].key`, !info && 'there is no such object'])));
   return found.map((info) => info?.sizeBytes ?? 0);
 };

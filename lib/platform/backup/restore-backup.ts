@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { objectKeys } from '#lib/contracts/keys.ts';
+import { inBatches } from '../in-batches.ts';
 import type { KeyValue } from '../key-value.ts';
 import type { ObjectStore } from '../object-store.ts';
 import {
@@ -18,7 +19,6 @@ import {
   paths,
   toSummary,
 } from './archive-format.ts';
-import { inBatches } from './in-batches.ts';
 import { type ArchiveFile, readArchive } from './read-archive.ts';
 import { beginRestore, endRestore, type Target } from './restore-target.ts';
 

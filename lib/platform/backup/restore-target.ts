@@ -2,10 +2,10 @@
 import { z } from 'zod';
 import { objectKeys } from '#lib/contracts/keys.ts';
 import { failedPrecondition, hasCode } from '../errors.ts';
+import { inBatches } from '../in-batches.ts';
 import type { ObjectStore } from '../object-store.ts';
 import type { Platform } from '../platform.ts';
 import type { Header } from './archive-format.ts';
-import { inBatches } from './in-batches.ts';
 import { entriesOf, stateRoots } from './state-roots.ts';
 
 export type Target = Pick<Platform, 'state' | 'objects' | 'events'>;
