@@ -1,8 +1,10 @@
 // Drives pipeline runs: takes batches that are due, takes every active run as far as it goes. Called by events and by a clock; both may come twice.
+// What it remembers is for speed alone: everything follows from what is stored.
+import type { Pipeline } from '#lib/contracts/gen/strata/orchestrator/v1/orchestrator.ts';
 import { keys } from '#lib/contracts/keys.ts';
 import { fromUnknown, hasCode, notFound } from '#lib/platform/errors.ts';
 import { idOfRequest } from '#lib/platform/ids.ts';
-import { type KeyValue, update } from '#lib/platform/key-value.ts';
+import { update } from '#lib/platform/key-value.ts';
 import type { Logger } from '#lib/platform/log.ts';
 import {
   addFile,
@@ -11,70 +13,74 @@ import {
   isBatchDue,
   type LabelledFile,
   type Ledger,
-  ledgerSchema,
   pipelineRunIds,
+  readLedger,
   takeBatch,
   waitingFiles,
 } from './ledger.ts';
 import type { OrchestratorMetrics } from './metrics.ts';
 import { findPipeline, getPipeline, listPipelines, toStored } from './pipeline.ts';
-import { createRecord, getRecord, isActive, listRecords, type PipelineRunRecord, saveRecord } from './pipeline-run.ts';
+import { createRecord, getRecord, isActive, type PipelineRunRecord, saveRecord } from './pipeline-run.ts';
 import { type StageDependencies, stages } from './stages.ts';
 
 export interface DriverOptions extends StageDependencies {
   metrics: OrchestratorMetrics;
-  state: KeyValue;
   log: Logger;
   /** Milliseconds since 1970. */
   now: () => number;
 }
 
 export interface Driver {
-  /** Books a labelled file; the same content again changes nothing. */
+  /** Learns of runs, here and elsewhere, and moves on those that have work; until aborted. */
+  follow(): Promise<void>;
+  /** Books a labelled file, and takes the batch where that makes it due; the same content again changes nothing. */
   addLabels(task: string, file: Omit<LabelledFile, 'pipelineRunId'>): Promise<void>;
   /** Takes the waiting labels at once. NOT_FOUND where none wait. */
   trigger(task: string): Promise<PipelineRunRecord>;
-  /** Takes due batches and moves every active run on. */
+  /** Takes due batches, and looks at every active run. */
   tick(): Promise<void>;
   /** Moves one run on. */
   advance(pipelineRunId: string): Promise<void>;
+  /** Resolves once nothing moves any more; after an abort that is soon. */
+  settled(): Promise<void>;
 }
 
-export function createDriver({ state, log, now, ...dependencies }: DriverOptions): Driver {
-  const { tracing, metrics } = dependencies;
+export function createDriver({ log, now, metrics, ...dependencies }: DriverOptions): Driver {
+  const { state, tracing, signal } = dependencies;
   const moving = new Map<string, Promise<void>>();
-
-  const readLedger = async (task: string): Promise<Ledger> => {
-    const entry = await state.get(keys.labels(task));
-    return entry ? ledgerSchema.parse(entry.value) : emptyLedger;
-  };
+  /** Runs that have not ended; and those that are known to be stored. */
+  const open = new Set<string>();
+  const stored = new Set<string>();
 
   /** First the ledger says whose the files are, then the run is created: a crash in between is mended by the next call. */
   async function take(task: string, due: (ledger: Ledger) => boolean): Promise<void> {
     await update<Ledger>(state, keys.labels(task), (ledger) =>
       ledger && due(ledger) ? takeBatch(ledger, batchId(task, ledger)) : undefined,
     );
-    const ledger = await readLedger(task);
-    const known = new Set((await listRecords(state)).map(({ id }) => id));
-    const pipeline = await findPipeline(state, task);
+    const ledger = await readLedger(state, task);
+    const unknown = pipelineRunIds(ledger).filter((id) => !stored.has(id));
+    const pipeline = unknown.length ? await findPipeline(state, task) : undefined;
     if (!pipeline) return;
-    for (const id of pipelineRunIds(ledger).filter((one) => !known.has(one))) {
-      const createTime = new Date(now()).toISOString();
-      const files = filesOf(ledger, id);
-      await createRecord(state, {
+    for (const id of unknown) {
+      const { batch } = filesOf(ledger, id);
+      const isNew = await createRecord(state, {
         id,
         task,
         phase: 'preparing',
         pipeline: toStored(pipeline),
-        ...files,
-        traceparent: files.batch.find((file) => file.traceparent)?.traceparent,
+        batch,
+        traceparent: batch.find((file) => file.traceparent)?.traceparent,
         reason: '',
-        createTime,
+        createTime: new Date(now()).toISOString(),
         endTime: '',
       });
-      log.info({ pipelineRun: id, task, files: files.batch.length }, 'batch of labels taken');
+      stored.add(id);
+      if (isNew) log.info({ pipelineRun: id, task, files: batch.length }, 'batch of labels taken');
     }
   }
+
+  const takeDue = ({ task, batching }: Pipeline): Promise<void> =>
+    take(task, (ledger) => batching !== undefined && isBatchDue(ledger, batching, now()));
 
   async function moveOn(id: string): Promise<void> {
     let record = await getRecord(state, id);
@@ -94,9 +100,10 @@ export function createDriver({ state, log, now, ...dependencies }: DriverOptions
     try {
       return await stages[record.phase](record, dependencies);
     } catch (error) {
-      const { code, message } = fromUnknown(error);
-      if (hasCode(error, 'UNAVAILABLE', 'ABORTED', 'DEADLINE_EXCEEDED', 'CANCELLED')) {
-        log.warn({ pipelineRun: record.id, code, message }, 'will be tried again');
+      const failure = fromUnknown(error);
+      const { code, message } = failure;
+      if (hasCode(failure, 'UNAVAILABLE', 'ABORTED', 'DEADLINE_EXCEEDED', 'CANCELLED')) {
+        if (!signal.aborted) log.warn({ pipelineRun: record.id, code, message }, 'will be tried again');
         return record;
       }
       if (code === 'INTERNAL') log.error({ error, pipelineRun: record.id }, 'pipeline run failed');
@@ -113,15 +120,35 @@ export function createDriver({ state, log, now, ...dependencies }: DriverOptions
     return move;
   }
 
+  /** A move may last: nobody waits for it. What fails is tried again at the next tick. */
+  const nudge = (id: string): void =>
+    void advance(id).catch(
+      (error) => signal.aborted || log.warn({ pipelineRun: id, error }, 'cannot be moved on for now'),
+    );
+
   return {
+    async follow() {
+      for await (const change of state.watch<PipelineRunRecord>(keys.pipelineRuns, { signal })) {
+        if (change.kind === 'delete') continue;
+        const record = change.value;
+        if (!isActive(record)) open.delete(record.id);
+        else if (!open.has(record.id)) {
+          open.add(record.id);
+          nudge(record.id);
+        }
+      }
+    },
     async addLabels(task, file) {
       const traceparent = tracing.traceparent();
       const labelled = { ...file, ...(traceparent && { traceparent }) };
       await update<Ledger>(state, keys.labels(task), (ledger) => addFile(ledger ?? emptyLedger, labelled, now()));
+      // The file is booked; what goes wrong from here on is done by the next tick.
+      const pipeline = await findPipeline(state, task).catch(() => undefined);
+      if (pipeline) await takeDue(pipeline).catch((error) => log.warn({ task, error }, 'the batch is taken later'));
     },
     async trigger(task) {
       await getPipeline(state, task);
-      const waiting = await readLedger(task);
+      const waiting = await readLedger(state, task);
       if (!waitingFiles(waiting).length)
         throw notFound('waiting labels of task', task, 'add some with `strata labels add`');
       const id = batchId(task, waiting);
@@ -129,13 +156,11 @@ export function createDriver({ state, log, now, ...dependencies }: DriverOptions
       return getRecord(state, id);
     },
     async tick() {
-      for (const { task, batching } of await listPipelines(state)) {
-        await take(task, (ledger) => batching !== undefined && isBatchDue(ledger, batching, now()));
-      }
-      const active = (await listRecords(state)).filter(isActive);
-      await Promise.all(active.map(({ id }) => advance(id)));
+      for (const pipeline of await listPipelines(state)) await takeDue(pipeline);
+      for (const id of open) nudge(id);
     },
     advance,
+    settled: async () => void (await Promise.allSettled(moving.values())),
   };
 }
 

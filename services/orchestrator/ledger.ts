@@ -1,7 +1,9 @@
 // The ledger of a task's labelled files: which have come, which batch (pipeline run) each belongs to. One document a task, changed by compare-and-set.
-// Pure functions over the document; a file is known by its content, so the same labels under two names count once.
+// Apart from reading it, pure functions over the document; a file is known by its content, so the same labels under two names count once.
 import { z } from 'zod';
 import type { Batching } from '#lib/contracts/gen/strata/orchestrator/v1/orchestrator.ts';
+import { keys } from '#lib/contracts/keys.ts';
+import type { KeyValue } from '#lib/platform/key-value.ts';
 
 const labelledFile = z.object({
   key: z.string(),
@@ -23,6 +25,11 @@ export const ledgerSchema = z.object({
 
 export type LabelledFile = z.output<typeof labelledFile>;
 export type Ledger = z.output<typeof ledgerSchema>;
+
+export async function readLedger(state: KeyValue, task: string): Promise<Ledger> {
+  const entry = await state.get(keys.labels(task));
+  return entry ? ledgerSchema.parse(entry.value) : emptyLedger;
+}
 
 export const emptyLedger: Ledger = { files: [], firstWaitingAt: 0, lastWaitingAt: 0 };
 

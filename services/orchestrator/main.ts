@@ -27,22 +27,23 @@ export const start: StartService<OrchestratorConfig> = async (config, context) =
     evaluator: connect(EvaluatorServiceDefinition, config.evaluatorAddress),
     weightLoader: connect(WeightLoaderServiceDefinition, config.weightLoaderAddress),
   };
+  const stopping = new AbortController();
+  const { signal } = stopping;
   const driver = createDriver({
     state,
     log,
     now: Date.now,
     tracing,
+    signal,
     metrics: createOrchestratorMetrics(context.metrics, { state, now: Date.now }),
     dataSampler: connections.dataSampler.client,
     trainer: connections.trainer.client,
     evaluator: connections.evaluator.client,
     weightLoader: connections.weightLoader.client,
   });
-  const stopping = new AbortController();
-  const { signal } = stopping;
   if (config.pipelinesFile) await followPipelines({ path: config.pipelinesFile, state, log, signal });
   const subscriptions = await subscribeAll({ events, driver });
-  const ticking = tickUntilStopped(driver, { everyMs: config.tickMs, signal, log });
+  const driving = drive(driver, { everyMs: config.tickMs, signal, log });
   const watching = config.inboxPollMs
     ? watchInbox({ objects, events, log, tracing, pollMs: config.inboxPollMs, signal })
     : undefined;
@@ -68,18 +69,25 @@ export const start: StartService<OrchestratorConfig> = async (config, context) =
     onStop: async () => {
       stopping.abort();
       await notified?.stop();
-      await Promise.all([ticking, watching, scaling, ...subscriptions.map((subscription) => subscription.stop())]);
+      await Promise.all([driving, watching, scaling, ...subscriptions.map((subscription) => subscription.stop())]);
       await Promise.all(Object.values(connections).map((connection) => connection.close()));
     },
   });
 };
 
-async function tickUntilStopped(
-  driver: Driver,
-  { everyMs, signal, log }: { everyMs: number; signal: AbortSignal; log: Logger },
-): Promise<void> {
-  const onFailure = (error: unknown): void => log.warn({ error }, 'tick failed; trying again');
-  await keepRunning(() => driver.tick(), { signal, onFailure, pauseMs: everyMs });
+interface DriveOptions {
+  everyMs: number;
+  signal: AbortSignal;
+  log: Logger;
+}
+
+/** Until aborted, and what moves has come to a halt. */
+async function drive(driver: Driver, { everyMs, signal, log }: DriveOptions): Promise<void> {
+  const onFailure = (error: unknown): void => log.warn({ error }, 'pipelines cannot be driven for now');
+  await Promise.all(
+    [driver.follow, driver.tick].map((loop) => keepRunning(loop, { signal, onFailure, pauseMs: everyMs })),
+  );
+  await driver.settled();
 }
 
 if (import.meta.main) void runService({ name: 'orchestrator', loadConfig, start });

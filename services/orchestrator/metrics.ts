@@ -1,8 +1,7 @@
 // What the orchestrator tells: of the labels that wait, of pipeline runs, and of what the gate says. Read from what is stored, so a restart changes nothing.
-import { keys } from '#lib/contracts/keys.ts';
 import type { KeyValue } from '#lib/platform/key-value.ts';
 import { type Metrics, shared } from '#lib/platform/telemetry/metrics.ts';
-import { type Ledger, waitingFiles } from './ledger.ts';
+import { type Ledger, readLedger, waitingFiles } from './ledger.ts';
 import { listPipelines } from './pipeline.ts';
 import { isActive, listRecords, type PipelineRunRecord } from './pipeline-run.ts';
 
@@ -68,7 +67,7 @@ export function createOrchestratorMetrics(metrics: Metrics, { state, now }: Metr
     labels: ['task'],
     read: async () =>
       (await ledgers()).map(({ task, ledger }) => {
-        const since = ledger && waitingFiles(ledger).length ? ledger.firstWaitingAt : Infinity;
+        const since = waitingFiles(ledger).length ? ledger.firstWaitingAt : Infinity;
         return [{ task }, secondsSince(since, now())] as const;
       }),
   });
@@ -85,11 +84,7 @@ export function createOrchestratorMetrics(metrics: Metrics, { state, now }: Metr
 
 const byTaskAndPhase = ({ task, phase }: PipelineRunRecord): string => `${task} ${phase}`;
 
-const readLedger = async (state: KeyValue, task: string): Promise<Ledger | undefined> =>
-  (await state.get<Ledger>(keys.labels(task)))?.value;
-
-const examplesOf = (ledger: Ledger | undefined): number =>
-  ledger ? waitingFiles(ledger).reduce((sum, { examples }) => sum + examples, 0) : 0;
+const examplesOf = (ledger: Ledger): number => waitingFiles(ledger).reduce((sum, { examples }) => sum + examples, 0);
 
 const secondsSince = (at: number, now: number): number => (Number.isFinite(at) ? Math.max(0, now - at) / 1000 : 0);
 

@@ -26,8 +26,6 @@ export interface PipelineRunRecord {
   /** The pipeline as it was when the batch was taken, in its stored form. */
   pipeline: unknown;
   batch: LabelledFile[];
-  /** What earlier batches brought: learnt again, from the base. */
-  earlier: LabelledFile[];
   dataset?: ArtifactRef;
   runId?: string;
   candidate?: ArtifactRef;
@@ -51,8 +49,7 @@ export const toMessage = ({
   phase,
   pipeline: _,
   batch,
-  earlier: __,
-  incumbentEvaluationId: ___,
+  incumbentEvaluationId: __,
   ...record
 }: PipelineRunRecord): PipelineRun =>
   PipelineRun.fromPartial({ ...record, phase: phaseMessages[phase], labels: batch });
@@ -77,6 +74,10 @@ export const saveRecord = (
     current?.phase === from ? next : undefined,
   );
 
-/** Does nothing where the run is there already. */
-export const createRecord = (state: KeyValue, record: PipelineRunRecord): Promise<PipelineRunRecord | undefined> =>
-  update<PipelineRunRecord>(state, keys.pipelineRun(record.id), (current) => (current ? undefined : record));
+/** False where the run is there already: nothing is written then. */
+export async function createRecord(state: KeyValue, record: PipelineRunRecord): Promise<boolean> {
+  const stored = await update<PipelineRunRecord>(state, keys.pipelineRun(record.id), (current) =>
+    current ? undefined : record,
+  );
+  return stored === record;
+}

@@ -21,8 +21,10 @@ import {
 } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
 import type { WeightLoaderServiceClient } from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
 import { AppError, hasCode } from '#lib/platform/errors.ts';
+import type { KeyValue } from '#lib/platform/key-value.ts';
 import { notTraced, type Tracing } from '#lib/platform/telemetry/tracing.ts';
 import { judge } from './gate.ts';
+import { filesOf, readLedger } from './ledger.ts';
 import { fromStored } from './pipeline.ts';
 import type { ActivePhase, PipelineRunRecord } from './pipeline-run.ts';
 
@@ -31,7 +33,10 @@ export interface StageDependencies {
   trainer: Pick<TrainerServiceClient, 'createRun' | 'getRun'>;
   evaluator: Pick<EvaluatorServiceClient, 'createEvaluation' | 'getEvaluation'>;
   weightLoader: Pick<WeightLoaderServiceClient, 'getModel' | 'promoteModel'>;
+  state: KeyValue;
   tracing: Tracing;
+  /** Ends every call: the stage is done again at the next start. */
+  signal: AbortSignal;
 }
 
 /** Takes a run one stage on. The same record comes back where it has to wait for a training run or an evaluation. */
@@ -48,47 +53,50 @@ const traced =
     return dependencies.tracing.span(name, { parent, attributes }, () => stage(record, dependencies));
   };
 
-const prepare: Stage = async (record, { dataSampler }) => {
+/** A run learns from its own batch and from what earlier batches brought: all of it again, from the base. */
+const prepare: Stage = async (record, { dataSampler, state, signal }) => {
   const pipeline = fromStored(record.pipeline);
+  const { earlier, batch } = filesOf(await readLedger(state, record.task), record.id);
   const base = required(pipeline.base, 'base');
   const request = {
     requestId: record.id,
     name: `${record.task}-labels`,
     kind: datasetKinds[pipeline.objective] ?? DatasetKind.DATASET_KIND_LABELLED,
-    sources: [...record.earlier, ...record.batch].map((object) => ({ object })),
+    sources: [...earlier, ...batch].map((object) => ({ object })),
     tokenizer: { name: `model:${base.name}`, version: base.version },
     validationShare,
     seed: pipeline.seed,
     maxRowTokens: pipeline.hyperparameters?.blockSize ?? 0,
   };
   let dataset: Dataset | undefined;
-  for await (const { event } of dataSampler.createDataset(request)) {
+  for await (const { event } of dataSampler.createDataset(request, { signal })) {
     if (event?.$case === 'dataset') dataset = event.value;
   }
   return { ...record, phase: 'training', dataset: required(dataset?.ref, 'dataset') };
 };
 
-const startTraining: Stage = async (record, { trainer }) => {
+const startTraining: Stage = async (record, { trainer, signal }) => {
   const pipeline = fromStored(record.pipeline);
-  const { run } = await trainer.createRun({
+  const request = {
     requestId: record.id,
     name: `${record.task}-${record.id.slice(-8)}`,
     labels: { pipeline_run: record.id },
     spec: {
       objective: pipeline.objective,
-      start: { $case: 'base', value: required(pipeline.base, 'base') },
+      start: { $case: 'base' as const, value: required(pipeline.base, 'base') },
       mixture: [{ dataset: required(record.dataset, 'dataset'), weight: 0 }],
       ...(pipeline.hyperparameters && { hyperparameters: pipeline.hyperparameters }),
       seed: pipeline.seed,
       outputModel: pipeline.outputModel,
       device: pipeline.device,
     },
-  });
+  };
+  const { run } = await trainer.createRun(request, { signal });
   return { ...record, runId: required(run, 'run').id };
 };
 
-const awaitTraining: Stage = async (record, { trainer }) => {
-  const { run } = await trainer.getRun({ runId: required(record.runId, 'runId') });
+const awaitTraining: Stage = async (record, { trainer, signal }) => {
+  const { run } = await trainer.getRun({ runId: required(record.runId, 'runId') }, { signal });
   if (run?.phase === RunPhase.PHASE_SUCCEEDED)
     return { ...record, phase: 'evaluating', candidate: required(run.model, 'model') };
   if (run?.phase === RunPhase.PHASE_FAILED || run?.phase === RunPhase.PHASE_CANCELLED) {
@@ -102,7 +110,7 @@ const awaitTraining: Stage = async (record, { trainer }) => {
 
 const startEvaluations: Stage = async (record, dependencies) => {
   const candidate = required(record.candidate, 'candidate');
-  const incumbent = await versionInService(dependencies.weightLoader, fromStored(record.pipeline));
+  const incumbent = await versionInService(dependencies, fromStored(record.pipeline));
   const start = (model: ArtifactRef, suffix: string) => startEvaluation(dependencies, record, model, suffix);
   const evaluationId = await start(candidate, 'candidate');
   if (!incumbent) return { ...record, evaluationId };
@@ -110,24 +118,23 @@ const startEvaluations: Stage = async (record, dependencies) => {
 };
 
 const awaitEvaluations: Stage = async (record, dependencies) => {
-  const { evaluator } = dependencies;
-  const mine = await finishedEvaluation(evaluator, required(record.evaluationId, 'evaluationId'));
+  const mine = await finishedEvaluation(dependencies, required(record.evaluationId, 'evaluationId'));
   const theirs =
-    record.incumbentEvaluationId && (await finishedEvaluation(evaluator, record.incumbentEvaluationId, 'may fail'));
+    record.incumbentEvaluationId && (await finishedEvaluation(dependencies, record.incumbentEvaluationId, 'may fail'));
   if (mine === 'running' || theirs === 'running') return record;
-  const decide = traced('gate', (current, { weightLoader }) =>
-    judgeAndPromote(current, { weightLoader, mine, theirs }),
+  const decide = traced('gate', (current, { weightLoader, signal }) =>
+    judgeAndPromote(current, { weightLoader, signal, mine, theirs }),
   );
   return decide(record, dependencies);
 };
 
-interface Judged extends Pick<StageDependencies, 'weightLoader'> {
+interface Judged extends Pick<StageDependencies, 'weightLoader' | 'signal'> {
   mine: Evaluation | undefined;
   /** Of the version in service; nothing where none serves, or where it cannot be measured. */
   theirs: Evaluation | undefined | '';
 }
 
-async function judgeAndPromote(record: PipelineRunRecord, { weightLoader, mine, theirs }: Judged) {
+async function judgeAndPromote(record: PipelineRunRecord, { weightLoader, signal, mine, theirs }: Judged) {
   const pipeline = fromStored(record.pipeline);
   const candidate = required(record.candidate, 'candidate');
   const score = scoreOf(required(mine, 'evaluation'), pipeline);
@@ -140,11 +147,8 @@ async function judgeAndPromote(record: PipelineRunRecord, { weightLoader, mine, 
     ...(incumbentScore && { incumbentScore: incumbentScore.value }),
   };
   if (!promote) return { ...judged, phase: 'refused' as const };
-  await weightLoader.promoteModel({
-    model: candidate,
-    alias: pipeline.alias,
-    reason: `pipeline run ${record.id}: ${reason}`,
-  });
+  const promotion = { model: candidate, alias: pipeline.alias, reason: `pipeline run ${record.id}: ${reason}` };
+  await weightLoader.promoteModel(promotion, { signal });
   return { ...judged, phase: 'promoted' as const };
 }
 
@@ -163,11 +167,11 @@ const datasetKinds: Partial<Record<Objective, DatasetKind>> = {
 };
 
 async function versionInService(
-  weightLoader: StageDependencies['weightLoader'],
+  { weightLoader, signal }: StageDependencies,
   { outputModel, alias }: Pipeline,
 ): Promise<ArtifactRef | undefined> {
   try {
-    const { version } = await weightLoader.getModel({ model: { name: outputModel, version: alias } });
+    const { version } = await weightLoader.getModel({ model: { name: outputModel, version: alias } }, { signal });
     return version?.ref;
   } catch (error) {
     if (hasCode(error, 'NOT_FOUND')) return undefined;
@@ -176,17 +180,18 @@ async function versionInService(
 }
 
 async function startEvaluation(
-  { evaluator }: StageDependencies,
+  { evaluator, signal }: StageDependencies,
   record: PipelineRunRecord,
   model: ArtifactRef,
   suffix: string,
 ): Promise<string> {
-  const { evaluation } = await evaluator.createEvaluation({
+  const request = {
     requestId: `${record.id}-${suffix}`,
     model,
     tasks: [evaluationTask(fromStored(record.pipeline).objective, required(record.dataset, 'dataset'))],
     labels: { pipeline_run: record.id },
-  });
+  };
+  const { evaluation } = await evaluator.createEvaluation(request, { signal });
   return required(evaluation, 'evaluation').id;
 }
 
@@ -198,11 +203,11 @@ function evaluationTask(objective: Objective, dataset: ArtifactRef): DeepPartial
 
 /** @param onFailure `may fail`: a failed evaluation of the incumbent (other labels, say) counts as having none */
 async function finishedEvaluation(
-  evaluator: StageDependencies['evaluator'],
+  { evaluator, signal }: StageDependencies,
   evaluationId: string,
   onFailure?: 'may fail',
 ): Promise<Evaluation | 'running' | undefined> {
-  const { evaluation } = await evaluator.getEvaluation({ evaluationId });
+  const { evaluation } = await evaluator.getEvaluation({ evaluationId }, { signal });
   if (evaluation?.phase === EvaluationPhase.EVALUATION_PHASE_SUCCEEDED) return evaluation;
   if (evaluation?.phase !== EvaluationPhase.EVALUATION_PHASE_FAILED) return 'running';
   if (onFailure) return undefined;
