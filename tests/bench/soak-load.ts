@@ -122,7 +122,7 @@ export async function tokenize({ tokenizer }: Services, round: number): Promise<
 
 /** A new version of a small dataset, then an evaluation of the base model on the large one. */
 export async function sampleAndEvaluate(services: Services, base: ArtifactRef, round: number): Promise<void> {
-  const rows = sums(round, 40).map((each) => JSON.stringify(each));
+  const rows = sums(round, 200).map((each) => JSON.stringify(each));
   const object = await upload(services, `rows-${round}.jsonl`, rows.join('\n'));
   await makeDataset(services, {
     name: 'rows',
