@@ -79,8 +79,11 @@ export function createDriver({ log, now, metrics, ...dependencies }: DriverOptio
     }
   }
 
+  /** What goes wrong is done at the next tick, and is no other task's harm. */
   const takeDue = ({ task, batching }: Pipeline): Promise<void> =>
-    take(task, (ledger) => batching !== undefined && isBatchDue(ledger, batching, now()));
+    take(task, (ledger) => batching !== undefined && isBatchDue(ledger, batching, now())).catch((error) =>
+      log.warn({ task, error }, 'the batch cannot be taken for now'),
+    );
 
   async function moveOn(id: string): Promise<void> {
     let record = await getRecord(state, id);
@@ -129,12 +132,11 @@ export function createDriver({ log, now, metrics, ...dependencies }: DriverOptio
   return {
     async follow() {
       for await (const change of state.watch<PipelineRunRecord>(keys.pipelineRuns, { signal })) {
-        if (change.kind === 'delete') continue;
-        const record = change.value;
-        if (!isActive(record)) open.delete(record.id);
-        else if (!open.has(record.id)) {
-          open.add(record.id);
-          nudge(record.id);
+        const id = change.key.slice(keys.pipelineRuns.length + 1);
+        if (change.kind === 'delete' || !isActive(change.value)) open.delete(id);
+        else if (!open.has(id)) {
+          open.add(id);
+          nudge(id);
         }
       }
     },
@@ -142,9 +144,9 @@ export function createDriver({ log, now, metrics, ...dependencies }: DriverOptio
       const traceparent = tracing.traceparent();
       const labelled = { ...file, ...(traceparent && { traceparent }) };
       await update<Ledger>(state, keys.labels(task), (ledger) => addFile(ledger ?? emptyLedger, labelled, now()));
-      // The file is booked; what goes wrong from here on is done by the next tick.
+      // The file is booked: from here on, the next tick would do it too.
       const pipeline = await findPipeline(state, task).catch(() => undefined);
-      if (pipeline) await takeDue(pipeline).catch((error) => log.warn({ task, error }, 'the batch is taken later'));
+      if (pipeline) await takeDue(pipeline);
     },
     async trigger(task) {
       await getPipeline(state, task);
