@@ -36,10 +36,24 @@ export function createCallObserver({ log, tracing, metrics }: ObserveOptions): (
     if (path.startsWith('/grpc.')) return (call) => logged(call, path, log);
     const method = path.slice(path.lastIndexOf('.') + 1);
     const [, service = '', name = ''] = path.split('/');
+    const underWay = running.of({ method });
+    const byCode = new Map<
+      string,
+      { calls: ReturnType<typeof requests.of>; durations: ReturnType<typeof seconds.of> }
+    >();
+    const ended = (code: string, took: number): void => {
+      const series = byCode.get(code) ?? {
+        calls: requests.of({ method, code }),
+        durations: seconds.of({ method, code }),
+      };
+      byCode.set(code, series);
+      series.calls.add();
+      series.durations.observe(took);
+    };
     const attributes = { 'rpc.system': 'grpc', 'rpc.service': service, 'rpc.method': name };
     return (call) => {
       const { end, began } = logged(call, path, log);
-      running.add({ method }, 1);
+      underWay.add(1);
       const [parent] = call.metadata.get('traceparent');
       const span = tracing.begin(path.slice(1), {
         kind: 'server',
@@ -49,9 +63,8 @@ export function createCallObserver({ log, tracing, metrics }: ObserveOptions): (
       return {
         run: (work) => (span ? span.run(work) : work()),
         end(code, error) {
-          running.add({ method }, -1);
-          requests.add({ method, code });
-          seconds.observe({ method, code }, (performance.now() - began) / 1000);
+          underWay.add(-1);
+          ended(code, (performance.now() - began) / 1000);
           if (span) span.run(() => end(code, error));
           else end(code, error);
           span?.set({ 'rpc.response.status_code': code, 'error.type': code === 'OK' ? undefined : code });

@@ -6,15 +6,19 @@ export type Labels<L extends string = string> = Readonly<Record<L, string>>;
 
 export interface Counter<L extends string> {
   add(labels: Labels<L>, amount?: number): void;
+  /** One series of it, for what happens so often that its labels are looked up once. */
+  of(labels: Labels<L>): { add(amount?: number): void };
 }
 
 export interface Gauge<L extends string> {
   set(labels: Labels<L>, value: number): void;
   add(labels: Labels<L>, amount: number): void;
+  of(labels: Labels<L>): { add(amount: number): void };
 }
 
 export interface Histogram<L extends string> {
   observe(labels: Labels<L>, value: number): void;
+  of(labels: Labels<L>): { observe(value: number): void };
 }
 
 export interface MetricOptions<L extends string> {
@@ -126,6 +130,7 @@ export function createMetricRegistry(onError: (error: unknown, metric: string) =
         add(labels, amount = 1) {
           seriesOf(family, fixed, labels).value += amount;
         },
+        of: (labels) => adderTo(seriesOf(family, fixed, labels)),
       };
     },
     gauge(name, options) {
@@ -137,18 +142,23 @@ export function createMetricRegistry(onError: (error: unknown, metric: string) =
         add(labels, amount) {
           seriesOf(family, fixed, labels).value += amount;
         },
+        of: (labels) => adderTo(seriesOf(family, fixed, labels)),
       };
     },
     histogram(name, options) {
       const family = familyOf('histogram', name, options);
-      const { buckets } = family;
+      const observe = (series: Series, value: number): void => {
+        const { buckets } = family;
+        let at = 0;
+        while (at < buckets.length && value > (buckets[at] as number)) at++;
+        if (series.counts) series.counts[at] = (series.counts[at] ?? 0) + 1;
+        series.value += value;
+      };
       return {
-        observe(labels, value) {
+        observe: (labels, value) => observe(seriesOf(family, fixed, labels), value),
+        of(labels) {
           const series = seriesOf(family, fixed, labels);
-          let at = 0;
-          while (at < buckets.length && value > (buckets[at] as number)) at++;
-          if (series.counts) series.counts[at] = (series.counts[at] ?? 0) + 1;
-          series.value += value;
+          return { observe: (value) => observe(series, value) };
         },
       };
     },
@@ -180,6 +190,12 @@ export function createMetricRegistry(onError: (error: unknown, metric: string) =
     },
   } satisfies MetricRegistry;
 }
+
+const adderTo = (series: Series) => ({
+  add(amount = 1) {
+    series.value += amount;
+  },
+});
 
 function keyOf({ names }: Family, fixed: string, labels: Labels): string {
   let key = fixed;
