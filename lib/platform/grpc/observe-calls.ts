@@ -37,18 +37,16 @@ export function createCallObserver({ log, tracing, metrics }: ObserveOptions): (
     const method = path.slice(path.lastIndexOf('.') + 1);
     const [, service = '', name = ''] = path.split('/');
     const underWay = running.of({ method });
-    const byCode = new Map<
-      string,
-      { calls: ReturnType<typeof requests.of>; durations: ReturnType<typeof seconds.of> }
-    >();
-    const ended = (code: string, took: number): void => {
-      const series = byCode.get(code) ?? {
-        calls: requests.of({ method, code }),
-        durations: seconds.of({ method, code }),
+    const byCode = new Map<string, (took: number) => void>();
+    /** Counts a call that ended with `code`; looks its series up once. */
+    const countWith = (code: string): ((took: number) => void) => {
+      const [calls, durations] = [requests.of({ method, code }), seconds.of({ method, code })];
+      const count = (took: number): void => {
+        calls.add();
+        durations.observe(took);
       };
-      byCode.set(code, series);
-      series.calls.add();
-      series.durations.observe(took);
+      byCode.set(code, count);
+      return count;
     };
     const attributes = { 'rpc.system': 'grpc', 'rpc.service': service, 'rpc.method': name };
     return (call) => {
@@ -64,7 +62,8 @@ export function createCallObserver({ log, tracing, metrics }: ObserveOptions): (
         run: (work) => (span ? span.run(work) : work()),
         end(code, error) {
           underWay.add(-1);
-          ended(code, (performance.now() - began) / 1000);
+          const count = byCode.get(code) ?? countWith(code);
+          count((performance.now() - began) / 1000);
           if (span) span.run(() => end(code, error));
           else end(code, error);
           span?.set({ 'rpc.response.status_code': code, 'error.type': code === 'OK' ? undefined : code });

@@ -1,7 +1,12 @@
 // The gRPC edge: every RPC of every service on one port, for callers with a key or a token.
-
-import type { ChannelCredentials } from '@grpc/grpc-js';
-import { Client, Server, type ServerCredentials, type ServiceDefinition, type StatusObject } from '@grpc/grpc-js';
+import {
+  type ChannelCredentials,
+  Client,
+  Server,
+  type ServerCredentials,
+  type ServiceDefinition,
+  type StatusObject,
+} from '@grpc/grpc-js';
 import { AppError, fromUnknown } from '#lib/platform/errors.ts';
 import { listen } from '#lib/platform/grpc/listen.ts';
 import { createCallObserver, type ObserveCall } from '#lib/platform/grpc/observe-calls.ts';
