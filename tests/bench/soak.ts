@@ -53,7 +53,9 @@ const small = { STRATA_DATA_SAMPLER_MAX_OPEN: '4', STRATA_TOKENIZER_MAX_LOADED: 
 const home = mkdtempSync(path.join(tmpdir(), 'strata-soak-'));
 await using backends = values.setup === 'real' ? await startRealBackends() : undefined;
 const environment = { ...process.env, ...backends?.environment, STRATA_HOME: home, STRATA_LOG_LEVEL: 'warn', ...small };
-const server = spawn(process.execPath, ['--expose-gc', path.join(root, 'tests/support/serve-everything.ts'), home], {
+const script = (name: string): string => path.join(root, 'tests/support', name);
+const garbage = ['--expose-gc', '--import', script('collect-garbage.ts')];
+const server = spawn(process.execPath, [...garbage, script('serve-everything.ts'), home], {
   env: environment,
   stdio: ['ignore', 'inherit', 'inherit'],
 });

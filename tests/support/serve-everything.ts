@@ -4,5 +4,3 @@ import { startAll } from '../../services/cli/up.ts';
 
 const services = await startAll(loadConfig({ ...process.env, STRATA_HOME: process.argv[2] ?? '' }));
 process.once('SIGTERM', () => void services.stop().then(() => process.exit(0)));
-// The soak counts memory without garbage, and without the pages that V8 keeps for later.
-process.on('SIGUSR2', () => globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' }));
