@@ -12,7 +12,14 @@ export interface Turns {
   take(signal: AbortSignal, onWait?: () => void): Promise<Disposable>;
 }
 
-export function createTurns({ maxWaiting = Number.POSITIVE_INFINITY } = {}): Turns {
+export interface TurnsOptions {
+  /** Default: any number. */
+  maxWaiting?: number;
+  /** For the message to those who are refused. */
+  waitingFor?: string;
+}
+
+export function createTurns({ maxWaiting = Infinity, waitingFor = 'their turn' }: TurnsOptions = {}): Turns {
   const queue: (() => void)[] = [];
   let running = 0;
   const end = (): void => {
@@ -41,7 +48,8 @@ export function createTurns({ maxWaiting = Number.POSITIVE_INFINITY } = {}): Tur
       signal.throwIfAborted();
       if (running === 0 && queue.length === 0) return begin();
       if (queue.length >= maxWaiting) {
-        throw new AppError('RESOURCE_EXHAUSTED', `${queue.length} requests wait already: try again later`);
+        const message = `${queue.length} requests wait for ${waitingFor} already: try again later`;
+        throw new AppError('RESOURCE_EXHAUSTED', message);
       }
       onWait?.();
       return new Promise((resolve, reject) => {

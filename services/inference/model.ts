@@ -32,7 +32,14 @@ export async function loadModel({ version, objects, threads, maxWaiting }: LoadM
   try {
     const { sizeBytes } = await withModelFiles(artifact, (files) => worker.call('load', files));
     const loadSeconds = (performance.now() - started) / 1000;
-    return { version, worker, turns: createTurns({ maxWaiting }), sizeBytes, loadSeconds, close: () => unload(worker) };
+    return {
+      version,
+      worker,
+      turns: createTurns({ maxWaiting, waitingFor: 'this model' }),
+      sizeBytes,
+      loadSeconds,
+      close: () => unload(worker),
+    };
   } catch (error) {
     await worker.close();
     throw error;
