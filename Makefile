@@ -12,7 +12,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 demo: ## the whole life of a model, real text in, served model out (DATA=docs|shakespeare)
-	@$(NODE) node services/cli/main.ts demo --data $(DATA)
+	@./strata demo --data $(DATA)
 
 test: ## type check, lint, unit, parity, architecture and integration tests
 	@$(NODE) node tests/run.ts

@@ -2,10 +2,6 @@
 # older, and installs the dependencies where there are none or the lock file has changed. Says nothing when all is there.
 # STRATA_ROOT is the checkout; by default the present folder.
 
-# glibc keeps a heap for every few threads and gives little of them back. Services start a thread for every model they load: with two
-# heaps their memory stays where it is (make bench NAME=soak).
-export MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX:-2}"
-
 strata_root=${STRATA_ROOT:-.}
 strata_version=$(cat "$strata_root/.node-version")
 

@@ -55,7 +55,10 @@ await using backends = values.setup === 'real' ? await startRealBackends() : und
 const environment = { ...process.env, ...backends?.environment, STRATA_HOME: home, STRATA_LOG_LEVEL: 'warn', ...small };
 const script = (name: string): string => path.join(root, 'tests/support', name);
 const garbage = ['--expose-gc', '--import', script('collect-garbage.ts')];
-const server = spawn(process.execPath, [...garbage, script('serve-everything.ts'), home], {
+// With the heap that ./strata gives services.
+const command = ['-c', '. deploy/heap.sh && exec "$0" "$@"', process.execPath];
+const server = spawn('sh', [...command, ...garbage, script('serve-everything.ts'), home], {
+  cwd: root,
   env: environment,
   stdio: ['ignore', 'inherit', 'inherit'],
 });

@@ -34,7 +34,7 @@ beforeEach(async () => {
   calls = join(root, 'calls');
   for (const folder of ['bin', 'deploy', 'services/cli', 'elsewhere'])
     await mkdir(join(root, folder), { recursive: true });
-  for (const file of ['strata', 'deploy/node.sh', '.node-version'])
+  for (const file of ['strata', 'deploy/node.sh', 'deploy/heap.sh', '.node-version'])
     await copyFile(join(repository, file), join(root, file));
   await writeFile(join(root, 'package-lock.json'), '{}');
   await script(join(bin, 'npm'), npm);
