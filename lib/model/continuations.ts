@@ -2,7 +2,20 @@
 // way back from the program's numbers to each text.
 import { checkIds } from './batches.ts';
 import type { ModelConfig } from './config.ts';
-import type { Continuation, LogLikelihood } from './scorer.ts';
+
+export interface Continuation {
+  /** What comes before; without at least one token the continuation's first token has no probability. */
+  readonly context: Int32Array;
+  readonly continuation: Int32Array;
+}
+
+export interface LogLikelihood {
+  /** Sum over the continuation's tokens, nats. */
+  readonly logLikelihood: number;
+  readonly tokens: number;
+  /** Whether every token of the continuation is the most probable one at its place. */
+  readonly isGreedy: boolean;
+}
 
 /** What the model reads, and the last `count` of its places, whose next tokens are `targets`. */
 export interface Scored {

@@ -5,7 +5,7 @@ import type { ModelConfig } from './config.ts';
 import { gptForward } from './gpt.ts';
 import type { Noise } from './layers.ts';
 import { llamaForward } from './llama.ts';
-import type { Params } from './params.ts';
+import type { Params } from './param-spec.ts';
 
 /** Token ids [B, T] to the states [B*T, C] that a head reads. With noise, values are dropped: training only. */
 export function forward(config: ModelConfig, params: Params, ids: tf.Tensor2D, noise?: Noise): tf.Tensor2D {

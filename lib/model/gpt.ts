@@ -5,7 +5,7 @@ import { embedding, gelu, layerNorm, linear } from '#lib/tensor/ops.ts';
 import { tf } from '#lib/tensor/tfjs.ts';
 import type { GptConfig } from './config.ts';
 import { createDropout, mergeHeads, type Noise, splitHeads } from './layers.ts';
-import type { ParamSpec, Params } from './params.ts';
+import type { ParamSpec, Params } from './param-spec.ts';
 
 /** nanoGPT's initialisation: 0.02, and what writes into the residual stream divided by sqrt(2 nLayer). */
 export function gptParams(config: GptConfig): ParamSpec[] {

@@ -6,7 +6,7 @@ import { rotaryTables, rotate } from '#lib/tensor/rotary.ts';
 import type { tf } from '#lib/tensor/tfjs.ts';
 import type { LlamaConfig } from './config.ts';
 import { createDropout, mergeHeads, type Noise, splitHeads } from './layers.ts';
-import type { ParamSpec, Params } from './params.ts';
+import type { ParamSpec, Params } from './param-spec.ts';
 
 export function llamaParams(config: LlamaConfig): ParamSpec[] {
   const { vocabSize, nLayer, nHead, nKvHead, headSize, nEmbd, nInner, initStd: std, tied, labels } = config;

@@ -6,7 +6,7 @@ import { type Batch, type BatchTensors, toSheet, toTensors } from './batches.ts'
 import type { ModelConfig } from './config.ts';
 import { forward, headLogits } from './forward.ts';
 import { crossEntropySum, isLargest, isScored } from './losses.ts';
-import type { Params } from './params.ts';
+import type { Params } from './param-spec.ts';
 
 export interface EvaluationMetrics {
   /** Mean over everything that carried loss; NaN where nothing did. */

@@ -1,6 +1,6 @@
 // AdamW (Loshchilov, Hutter 2019) with PyTorch's arithmetic, clipping by the global norm, and nanoGPT's schedule.
 import { tf } from '#lib/tensor/tfjs.ts';
-import type { Params } from './params.ts';
+import type { Params } from './param-spec.ts';
 
 export interface AdamW {
   readonly beta1: number;

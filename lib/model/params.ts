@@ -3,14 +3,9 @@ import { tf } from '#lib/tensor/tfjs.ts';
 import type { ModelConfig } from './config.ts';
 import { gptParams } from './gpt.ts';
 import { llamaParams } from './llama.ts';
+import type { ParamSpec, Params } from './param-spec.ts';
 import { normalValues } from './random.ts';
 import { getWeight, sizeOf, type Weights, weightTensor } from './weights.ts';
-
-/** A tensor of a model: its fresh values are all `fill`, or normal with standard deviation `std`. */
-export type ParamSpec = { name: string; shape: readonly number[] } & ({ fill: 0 | 1 } | { std: number });
-
-/** Parameters on the engine, by name. */
-export type Params = Readonly<Record<string, tf.Tensor>>;
 
 /** All tensors of a model in the order they are stored. */
 export function paramSpecs(config: ModelConfig): ParamSpec[] {

@@ -6,26 +6,21 @@ import { tf } from '#lib/tensor/tfjs.ts';
 import { type Batch, checkIds } from './batches.ts';
 import { type Group, groupByLength, roomFor } from './batching.ts';
 import type { ModelConfig } from './config.ts';
-import { layOut, type Scored, summarise, toRectangle, toScored } from './continuations.ts';
+import {
+  type Continuation,
+  type LogLikelihood,
+  layOut,
+  type Scored,
+  summarise,
+  toRectangle,
+  toScored,
+} from './continuations.ts';
 import { classLogits, forward, tokenLogits } from './forward.ts';
 import { isLargest, logProbabilities } from './losses.ts';
 import { createMeter, type EvaluationMetrics } from './meter.ts';
-import { checkWeights, type Params, toParams } from './params.ts';
+import type { Params } from './param-spec.ts';
+import { checkWeights, toParams } from './params.ts';
 import type { Weights } from './weights.ts';
-
-export interface Continuation {
-  /** What comes before; without at least one token the continuation's first token has no probability. */
-  readonly context: Int32Array;
-  readonly continuation: Int32Array;
-}
-
-export interface LogLikelihood {
-  /** Sum over the continuation's tokens, nats. */
-  readonly logLikelihood: number;
-  readonly tokens: number;
-  /** Whether every token of the continuation is the most probable one at its place. */
-  readonly isGreedy: boolean;
-}
 
 export interface Scorer extends Disposable {
   readonly config: ModelConfig;

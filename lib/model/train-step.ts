@@ -7,7 +7,7 @@ import type { ModelConfig } from './config.ts';
 import { forward, headLogits } from './forward.ts';
 import { crossEntropySum, isScored } from './losses.ts';
 import { type AdamW, adamwUpdate, clipFactor, globalNorm, type Moments, type Pace } from './optimizer.ts';
-import type { Params } from './params.ts';
+import type { Params } from './param-spec.ts';
 
 export interface StepOptions {
   readonly config: ModelConfig;

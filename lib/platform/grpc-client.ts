@@ -6,16 +6,13 @@ import type { Secret } from './config.ts';
 import { hasCode } from './errors.ts';
 import { callClientStream, callStream, callUnary } from './grpc/call-method.ts';
 import { type Method, methodsOf } from './grpc/definition.ts';
-import type { CallerOptions, Options } from './grpc/start-call.ts';
-import { maxMessageBytes } from './grpc-server.ts';
+import { maxMessageBytes } from './grpc/limits.ts';
+import type { CallerOptions, DeadlineOption, Options } from './grpc/start-call.ts';
 import type { PlatformConfig } from './settings.ts';
 import { noTracing, type Tracing } from './telemetry/tracing.ts';
 import { clientCredentials, type TlsOptions } from './tls.ts';
 
-export interface DeadlineOption {
-  /** Milliseconds this call may take; unary calls have the connection's default, streams none. */
-  deadlineMs?: number;
-}
+export type { DeadlineOption };
 
 export interface Connection<S extends CompatServiceDefinition> {
   readonly client: Client<S, DeadlineOption>;

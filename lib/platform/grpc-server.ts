@@ -6,6 +6,7 @@ import type { CompatServiceDefinition, ServiceImplementation } from 'nice-grpc';
 import { HealthDefinition, HealthServiceImpl, HealthState } from 'nice-grpc-server-health';
 import { ServerReflection, ServerReflectionService } from 'nice-grpc-server-reflection';
 import { methodsOf } from './grpc/definition.ts';
+import { maxMessageBytes } from './grpc/limits.ts';
 import { listen } from './grpc/listen.ts';
 import { createCallObserver, type ObserveOptions } from './grpc/observe-calls.ts';
 import { type Handler, serveMethod } from './grpc/serve-method.ts';
@@ -13,9 +14,6 @@ import type { Logger } from './log.ts';
 import type { RunningService } from './run-service.ts';
 import { noTelemetry, type ServiceTelemetry } from './telemetry.ts';
 import { serverCredentials, type TlsFiles } from './tls.ts';
-
-/** The largest message that is taken and given: 64 MiB. Larger things cross in chunks or as object references. */
-export const maxMessageBytes = 64 * 1024 * 1024;
 
 export interface ServedService {
   readonly fullName: string;

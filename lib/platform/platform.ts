@@ -1,6 +1,7 @@
 // The four seams in one object, opened by one call. Settings choose what is behind each; services never know.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Broker, OpenOptions } from './broker.ts';
 import { openDatabase } from './embedded/database.ts';
 import { createEventBus } from './embedded/event-bus.ts';
 import { createJobRunner } from './embedded/job-runner.ts';
@@ -9,7 +10,6 @@ import { openObjectStore } from './embedded/object-store.ts';
 import type { EventBus } from './event-bus.ts';
 import type { JobRunner } from './job-runner.ts';
 import type { KeyValue } from './key-value.ts';
-import type { Logger } from './log.ts';
 import type { ObjectStore } from './object-store.ts';
 import type { PlatformConfig } from './settings.ts';
 
@@ -18,18 +18,6 @@ export interface Platform {
   readonly state: KeyValue;
   readonly objects: ObjectStore;
   readonly jobs: JobRunner;
-  close(): Promise<void>;
-}
-
-export interface OpenOptions {
-  /** Is told of events that could not be handled, connections that were lost, … */
-  log?: Logger;
-}
-
-/** What carries events and holds state, which live and die together. */
-export interface Broker {
-  readonly events: EventBus;
-  readonly state: KeyValue;
   close(): Promise<void>;
 }
 

@@ -1,14 +1,11 @@
 // A process's telemetry: one registry of metrics, one exporter of traces, one HTTP port; each service gets its own view of them.
 import packageJson from '../../package.json' with { type: 'json' };
-import type { Config } from './config.ts';
 import type { Logger } from './log.ts';
 import { createMetricRegistry, type MetricRegistry, type Metrics } from './telemetry/metrics.ts';
 import { serveMetrics } from './telemetry/metrics-server.ts';
 import { observeProcess } from './telemetry/process-metrics.ts';
-import type { telemetrySettings } from './telemetry/settings.ts';
+import type { TelemetryConfig } from './telemetry/settings.ts';
 import { noTracing, type Tracing } from './telemetry/tracing.ts';
-
-export type TelemetryConfig = Config<typeof telemetrySettings>;
 
 export interface ServiceTelemetry {
   readonly tracing: Tracing;

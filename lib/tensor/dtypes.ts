@@ -27,3 +27,8 @@ export function dtypeOfCode(code: number): EngineDType {
 }
 
 export const sizeOfShape = (shape: readonly number[]): number => shape.reduce((size, dim) => size * dim, 1);
+
+export interface TensorSpec {
+  readonly dtype: EngineDType;
+  readonly shape: readonly number[];
+}

@@ -3,11 +3,10 @@
 import { createHash } from 'node:crypto';
 import { encodeAttr } from './attrs.ts';
 import type { GraphOutput, Pointer } from './capi.ts';
-import { dtypeOfCode } from './dtypes.ts';
+import { dtypeOfCode, type TensorSpec } from './dtypes.ts';
 import { TraceError } from './errors.ts';
 import type { Runtime } from './runtime.ts';
 import type { ReadValues } from './tensor-bytes.ts';
-import type { TensorSpec } from './tensor-store.ts';
 
 export interface NodeAttr {
   readonly name: string;

@@ -4,9 +4,9 @@
 // TensorFlow's graph executor where XLA cannot compile it or the caller asks for that.
 import * as tf from '@tensorflow/tfjs-core';
 import { currentBackend, type EngineBackend } from './backend.ts';
+import type { TensorSpec } from './dtypes.ts';
 
 import { type Compiled, createProgram, type Program } from './program.ts';
-import type { TensorSpec } from './tensor-store.ts';
 import type { Lowering } from './trace.ts';
 import { leavesOf, signatureOf, type Tree } from './trees.ts';
 

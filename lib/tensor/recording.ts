@@ -4,8 +4,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { EngineBackend } from './backend.ts';
 import type { Binding } from './binding.ts';
 import type { GraphOutput } from './capi.ts';
+import type { TensorSpec } from './dtypes.ts';
 import type { Graph } from './graph.ts';
-import type { TensorSpec } from './tensor-store.ts';
 import type { Lowering, Trace, TracedVariable } from './trace.ts';
 import { leavesOf, mapTree, type Tree } from './trees.ts';
 

@@ -2,32 +2,29 @@
 // the graph that is being traced.
 import { encodeAttr } from './attrs.ts';
 import type { GraphOutput, Pointer } from './capi.ts';
-import { dtypeOfCode, dtypes, type EngineDType, sizeOfShape } from './dtypes.ts';
+import { dtypeOfCode, dtypes, sizeOfShape, type TensorSpec } from './dtypes.ts';
 import { TraceError } from './errors.ts';
 import { execute } from './execute.ts';
 import type { Runtime } from './runtime.ts';
 import { createTensor, deleteTensor, type ReadValues, readTensor, type TensorValues } from './tensor-bytes.ts';
-import type { Trace } from './trace.ts';
 import { createVariable, readVariable } from './variables.ts';
 
-export interface TensorSpec {
-  readonly dtype: EngineDType;
-  readonly shape: readonly number[];
-}
+/** A recording (trace.ts). Here it is only told apart from others. */
+export type AnyTrace = object;
 
 export type StoredTensor = TensorSpec &
   (
-    | { readonly kind: 'value'; readonly handle: Pointer; readonly bornIn: Trace | null }
+    | { readonly kind: 'value'; readonly handle: Pointer; readonly bornIn: AnyTrace | null }
     | { readonly kind: 'variable'; readonly handle: Pointer }
-    | { readonly kind: 'node'; readonly trace: Trace; readonly output: GraphOutput }
+    | { readonly kind: 'node'; readonly trace: AnyTrace; readonly output: GraphOutput }
   );
 
 export interface TensorStore {
   add(tensor: StoredTensor): number;
   get(id: number): StoredTensor;
-  create(spec: TensorSpec, values: TensorValues, bornIn: Trace | null): number;
+  create(spec: TensorSpec, values: TensorValues, bornIn: AnyTrace | null): number;
   /** Takes a handle that TensorFlow gave and that is now ours to delete. */
-  adopt(handle: Pointer, bornIn: Trace | null): number;
+  adopt(handle: Pointer, bornIn: AnyTrace | null): number;
   /** A second tensor with the same value, which lives on when the first is removed. */
   share(id: number): number;
   read(id: number): ReadValues;

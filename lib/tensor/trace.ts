@@ -1,13 +1,13 @@
 // A recording: while a function given to jit runs, its operations become nodes of a graph instead of being computed.
 // Tensors made meanwhile become Const nodes, tensors from outside become inputs ("captures").
 import type { GraphOutput, Pointer } from './capi.ts';
-import { dtypes, sizeOfShape } from './dtypes.ts';
+import { dtypes, sizeOfShape, type TensorSpec } from './dtypes.ts';
 import { TraceError } from './errors.ts';
 import { createGraph, type Graph } from './graph.ts';
 import { groupInputs, isInferred, type OpAttr, type OpDef } from './op-defs.ts';
 import type { Runtime } from './runtime.ts';
 import { createTensor, deleteTensor, type ReadValues, readTensor } from './tensor-bytes.ts';
-import type { StoredTensor, TensorSpec, TensorStore } from './tensor-store.ts';
+import type { StoredTensor, TensorStore } from './tensor-store.ts';
 
 type StoredValue = Extract<StoredTensor, { kind: 'value' }>;
 

@@ -2,10 +2,9 @@
 // holds its buffer, which is what donated arguments of jit are for.
 import { encodeAttr } from './attrs.ts';
 import type { Pointer } from './capi.ts';
-import { dtypes } from './dtypes.ts';
+import { dtypes, type TensorSpec } from './dtypes.ts';
 import { execute } from './execute.ts';
 import type { Runtime } from './runtime.ts';
-import type { TensorSpec } from './tensor-store.ts';
 
 /** ResourceHandle::ANONYMOUS_NAME: a variable under this name dies with its last handle. */
 const anonymous = 'cd2c89b7-88b7-44c8-ad83-06c2a9158347';

@@ -2,7 +2,7 @@
 // assistant's turn, and the chat with that turn, differ by what the assistant has to produce. Where a template renders the past
 // differently (it drops earlier reasoning, say), a stand-in for the content shows where the content comes to lie.
 
-import type { ChatMessage } from './chat.ts';
+import type { ChatMessage } from './chat-message.ts';
 import type { Span } from './guard-specials.ts';
 
 export interface AssistantSpansParts {

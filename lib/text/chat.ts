@@ -3,14 +3,10 @@
 
 import { Template } from '@huggingface/jinja';
 import { type AssistantSpansParts, assistantSpan } from './assistant-spans.ts';
+import type { ChatMessage } from './chat-message.ts';
 import { createSpecialsGuard, type Span, type SpecialsGuard } from './guard-specials.ts';
 import { createIdBuffer } from './id-buffer.ts';
 import type { Tokenizer } from './tokenizer.ts';
-
-export interface ChatMessage {
-  readonly role: string;
-  readonly content: string;
-}
 
 export interface RenderOptions {
   /** Ends with the opening of the assistant's turn. Default false. */

@@ -4,7 +4,8 @@ import type {
   ScoreRequest_Pair,
   ScoreResponse_LogLikelihood,
 } from '#lib/contracts/gen/strata/evaluator/v1/evaluator.ts';
-import { type Continuation, createScorer, type Scorer } from '#lib/model/scorer.ts';
+import type { Continuation } from '#lib/model/continuations.ts';
+import { createScorer, type Scorer } from '#lib/model/scorer.ts';
 import { invalidArgument } from '#lib/platform/errors.ts';
 import type { ModelFiles } from '#lib/platform/model-files.ts';
 import { serveWorker } from '#lib/platform/worker-call.ts';

@@ -3,7 +3,20 @@ import { FinishReason, type GenerateResponse } from '#lib/contracts/gen/strata/i
 import { isAbortError } from '#lib/platform/errors.ts';
 import type { Tracing } from '#lib/platform/telemetry/tracing.ts';
 import type { InferenceMetrics } from './metrics.ts';
-import type { AnswerOptions } from './service.ts';
+import type { LoadedModel } from './model.ts';
+import type { WorkerSampling } from './model.worker.ts';
+import type { Prompt } from './prompt.ts';
+
+export interface AnswerOptions {
+  /** As the GenAI conventions call it. */
+  operation: 'chat' | 'text_completion';
+  model: LoadedModel;
+  prompt: Prompt;
+  sampling: WorkerSampling;
+  signal: AbortSignal;
+  /** Is told how far it has come. */
+  onTokens?: (tokens: { promptTokens: number; completionTokens: number }) => void;
+}
 
 export type Answer = (options: AnswerOptions) => AsyncGenerator<GenerateResponse>;
 

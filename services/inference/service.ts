@@ -11,10 +11,9 @@ import { fromInt32Bytes, toInt32Bytes } from '#lib/contracts/int32.ts';
 import { check } from '#lib/platform/check.ts';
 import { invalidArgument } from '#lib/platform/errors.ts';
 import { checkSampling } from './check-sampling.ts';
-import type { LoadedModel } from './model.ts';
 import type { Piece, WorkerSampling } from './model.worker.ts';
 import { type ModelPool, mustBe } from './model-pool.ts';
-import { type Answer, type ObserveOptions, observed } from './observe.ts';
+import { type Answer, type AnswerOptions, type ObserveOptions, observed } from './observe.ts';
 import type { Prompt } from './prompt.ts';
 
 const mostTexts = 1000;
@@ -116,17 +115,6 @@ const toWorkerSampling = (sampling: SamplingParameters | undefined, temperature:
   stop: sampling?.stop ?? [],
   ...(sampling?.maxTokens !== undefined && { maxTokens: sampling.maxTokens }),
 });
-
-export interface AnswerOptions {
-  /** As the GenAI conventions call it. */
-  operation: 'chat' | 'text_completion';
-  model: LoadedModel;
-  prompt: Prompt;
-  sampling: WorkerSampling;
-  signal: AbortSignal;
-  /** Is told how far it has come. */
-  onTokens?: (tokens: { promptTokens: number; completionTokens: number }) => void;
-}
 
 /** Chat's and Generate's responses have the same fields. */
 async function* generate({

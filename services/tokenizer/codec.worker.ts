@@ -1,7 +1,8 @@
 // The thread that encodes and decodes. It holds the loaded tokenizers; the serving thread (codec.ts) says which.
 import { AppError, invalidArgument } from '#lib/platform/errors.ts';
 import { serveWorker, transferred } from '#lib/platform/worker-call.ts';
-import { type Chat, type ChatMessage, createChat } from '#lib/text/chat.ts';
+import { type Chat, createChat } from '#lib/text/chat.ts';
+import type { ChatMessage } from '#lib/text/chat-message.ts';
 import type { SpecialMode, StreamDecoder, StreamEncoder, Tokenizer } from '#lib/text/tokenizer.ts';
 import { readTokenizerFiles, type TokenizerFiles } from '#lib/text/tokenizer-files.ts';
 import { describe } from './describe.ts';

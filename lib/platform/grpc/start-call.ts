@@ -3,7 +3,6 @@ import type { EventEmitter } from 'node:events';
 import { type Client, Metadata, type ServiceError } from '@grpc/grpc-js';
 import type { CallOptions } from 'nice-grpc';
 import { AppError } from '../errors.ts';
-import type { DeadlineOption } from '../grpc-client.ts';
 import { toAppError } from '../grpc-status.ts';
 import { notTraced, type OpenSpan, type Tracing } from '../telemetry/tracing.ts';
 import { fromWire, toWire } from './call-context.ts';
@@ -17,6 +16,11 @@ export interface CallerOptions {
   tracing: Tracing;
   /** Go with every call. */
   headers: Readonly<Record<string, string>>;
+}
+
+export interface DeadlineOption {
+  /** Milliseconds this call may take; unary calls have the connection's default, streams none. */
+  deadlineMs?: number;
 }
 
 export type Options = CallOptions & DeadlineOption;

@@ -1,5 +1,5 @@
 // Events and state behind NATS JetStream: one connection, three streams (names.ts).
-import type { Broker, OpenOptions } from '../platform.ts';
+import type { Broker, OpenOptions } from '../broker.ts';
 import { connectNats, type NatsConfig } from './connect.ts';
 import { toAppError } from './errors.ts';
 import { createEventBus } from './event-bus.ts';

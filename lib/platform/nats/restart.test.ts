@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import type { Broker } from '../broker.ts';
 import { readConfig } from '../config.ts';
 import { testEvent } from '../contract/test-event.ts';
 import { type KeyValue, update } from '../key-value.ts';
-import type { Broker } from '../platform.ts';
 import { type NatsServer, startNatsServer } from './nats-server.fixture.ts';
 import { openNats } from './open-nats.ts';
 import { natsSettings } from './settings.ts';

@@ -1,6 +1,6 @@
 // Opens the S3 store that the settings name.
+import type { OpenOptions } from '../broker.ts';
 import type { ObjectStore } from '../object-store.ts';
-import type { OpenOptions } from '../platform.ts';
 import { connectS3, type S3Config } from './connection.ts';
 import { openLocalFiles } from './local-files.ts';
 import { createS3ObjectStore } from './object-store.ts';

@@ -10,7 +10,7 @@ import {
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
 import { fromUnknown, isAbortError } from '../errors.ts';
-import type { TelemetryConfig } from '../telemetry.ts';
+import type { TelemetryConfig } from './settings.ts';
 import {
   type Attributes,
   type OpenSpan,

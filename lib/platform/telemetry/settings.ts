@@ -1,6 +1,6 @@
 // Where telemetry goes, and what it says about where it comes from.
 import { z } from 'zod';
-import { setting, values } from '../config.ts';
+import { type Config, setting, values } from '../config.ts';
 
 const share = z.coerce.number().min(0).max(1);
 
@@ -20,3 +20,5 @@ export const telemetrySettings = {
   podUid: setting('POD_UID', values.text, ''),
   nodeName: setting('NODE_NAME', values.text, ''),
 };
+
+export type TelemetryConfig = Config<typeof telemetrySettings>;

@@ -1,0 +1,6 @@
+// A turn of a conversation.
+
+export interface ChatMessage {
+  readonly role: string;
+  readonly content: string;
+}
