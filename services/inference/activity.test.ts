@@ -24,7 +24,7 @@ test('a lent model is activity, written once and again while it lasts, not after
     load: async () =>
       ({
         sizeBytes: 1,
-        worker: { ended: new Promise(() => undefined) },
+        ended: new Promise(() => undefined),
         close: async () => undefined,
       }) as unknown as LoadedModel,
   });

@@ -10,13 +10,15 @@ import { subscribePromotions } from './events.ts';
 import { createInferenceMetrics } from './metrics.ts';
 import { type LoadedModel, type LoadModelOptions, loadModel } from './model.ts';
 import { createModelPool, type ModelPool } from './model-pool.ts';
+import { createModelThreads } from './model-threads.ts';
 import { createInferenceService } from './service.ts';
 
 export const start: StartService<InferenceConfig> = async (config, context) => {
   const { platform, log, connect, tracing } = context;
   const weightLoader = connect(WeightLoaderServiceDefinition, config.weightLoaderAddress);
   const { objects, events, state } = platform;
-  const { threads, maxWaiting } = config;
+  const { maxWaiting } = config;
+  const threads = createModelThreads({ threads: config.threads });
   const metrics = createInferenceMetrics(context.metrics, () => pool);
   const load = async (version: LoadModelOptions['version']): Promise<LoadedModel> => {
     const attributes = { 'gen_ai.request.model': version.ref.name, 'strata.model.version': version.ref.version };
@@ -44,6 +46,7 @@ export const start: StartService<InferenceConfig> = async (config, context) => {
       activity.stop();
       await promotions.stop();
       await Promise.all([pool.close(), weightLoader.close()]);
+      await threads.close();
     },
   });
 };

@@ -80,8 +80,8 @@ export function createModelPool({ weightLoader, load, maxLoadedBytes, log }: Mod
       (model) => {
         entry.model = model;
         log.info({ model: key, seconds: model.loadSeconds, bytes: model.sizeBytes }, 'model loaded');
-        void model.worker.ended.then((error) => {
-          if (error) log.error({ model: key, error }, 'the model thread ended');
+        void model.ended.then((error) => {
+          log.error({ model: key, error }, 'the model thread ended');
           if (entries.get(key) === entry) entries.delete(key); // the next request loads it anew
         });
       },
