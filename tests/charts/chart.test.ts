@@ -13,6 +13,13 @@ import { type Container, chart, helm, type KubeObject, type PodSpec, podsOf, ren
 /** Kinds that come with others' operators: nobody's schema of them is here. */
 const custom = ['ServiceMonitor', 'PrometheusRule', 'ScaledObject', 'Certificate', 'Issuer', 'HTTPRoute'];
 
+/** Of the C library, which no setting of ours names. */
+const heap = Object.fromEntries(
+  [...readFileSync(join(root, 'deploy/heap.sh'), 'utf8').matchAll(/(MALLOC_\w+)="\$\{\w+:-(\d+)\}"/g)].map(
+    ([, name, value]) => [name, value],
+  ),
+);
+
 const open = { 'gateway.auth.open': true };
 const failure = (set: Record<string, string | number | boolean>, files: string[] = []): Promise<string> =>
   render({ files, set }).then(
@@ -142,7 +149,15 @@ describe.each(Object.entries(presets))('%s', (_, preset) => {
       const known = knownVariables(container.name);
       if (!known.size) continue;
       const names = (container.env ?? []).map(({ name }) => name);
-      expect([container.name, names.filter((name) => !known.has(name))]).toEqual([container.name, []]);
+      const others = names.filter((name) => !known.has(name) && !(name in heap));
+      expect([container.name, others]).toEqual([container.name, []]);
+    }
+  });
+
+  test('services have the heap that ./strata gives them, jobs their own', () => {
+    for (const { of, container } of eachContainer()) {
+      const found = (container.env ?? []).flatMap(({ name, value }) => (name in heap ? [[name, value]] : []));
+      expect([of, Object.fromEntries(found)]).toEqual([of, container.name in services ? heap : {}]);
     }
   });
 
