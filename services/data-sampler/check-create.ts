@@ -65,14 +65,17 @@ const sourceProblems = ({ object, format, split }: Source, i: number): Record<st
 
 export const isFormat = (format: string): format is SourceFormat => sourceFormats.some((known) => known === format);
 
-/** Sizes in bytes. INVALID_ARGUMENT names sources that do not exist. */
+/** Sizes in bytes, for the progress: as the references tell, and the store where they do not. INVALID_ARGUMENT names what is not there then. */
 export async function sizesOf(sources: readonly Source[], objects: ObjectStore): Promise<number[]> {
-  const keys = sources.map(({ object }) => checkObjectKey(object?.key ?? ''));
-  const found = await inBatches(keys, 16, (key) => objects.head(key));
-  check(
-    Object.fromEntries(found.map((info, i) => [`sources[${i}].object`, !info && 'there is no such object: upload it'])),
+  const refs = sources.map(({ object }) => ({ key: checkObjectKey(object?.key ?? ''), sizeBytes: object?.sizeBytes }));
+  const sizes = await inBatches(
+    refs,
+    16,
+    async ({ key, sizeBytes }) => sizeBytes || (await objects.head(key))?.sizeBytes,
   );
-  return found.map((info) => info?.sizeBytes ?? 0);
+  const problem = (size: number | undefined): Problem => size === undefined && 'there is no such object: upload it';
+  check(Object.fromEntries(sizes.map((size, i) => [`sources[${i}].object`, problem(size)])));
+  return sizes.map((size) => size ?? 0);
 }
 
 /** Without a request_id every request is one of its own. */

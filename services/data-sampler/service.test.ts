@@ -474,6 +474,11 @@ test('a source that is not there, or not what its hash says, is refused', async 
   });
   const altered = create({ name: 'x', ...text, sources: [{ object: { ...object, sha256: 'f'.repeat(64) } }] });
   await expect(altered).rejects.toMatchObject({ violations: [{ field: 'sources[0].object.sha256' }] });
+  const told = create({ name: 'x', ...text, sources: [{ object: { key: 'uploads/none/s.txt', sizeBytes: 7 } }] });
+  await expect(told).rejects.toMatchObject({
+    code: 'NOT_FOUND',
+    message: expect.stringContaining('uploads/none/s.txt'),
+  });
 });
 
 test.each<[string, Stream, string, string]>([
