@@ -12,15 +12,10 @@ import {
   TokenizerServiceDefinition,
   type TrainTokenizerRequest,
 } from '#lib/contracts/gen/strata/tokenizer/v1/tokenizer.ts';
-import {
-  WeightLoaderServiceDefinition,
-  type WeightLoaderServiceImplementation,
-} from '#lib/contracts/gen/strata/weight_loader/v1/weight_loader.ts';
 import { fromInt32Bytes, toInt32Bytes } from '#lib/contracts/int32.ts';
 import { objectKeys } from '#lib/contracts/keys.ts';
-import { notFound } from '#lib/platform/errors.ts';
 import { type Connection, connect } from '#lib/platform/grpc-client.ts';
-import { type GrpcServer, implement, serveGrpc } from '#lib/platform/grpc-server.ts';
+import type { GrpcServer } from '#lib/platform/grpc-server.ts';
 import { createLogger } from '#lib/platform/log.ts';
 import { openArtifact, writeArtifact } from '#lib/platform/manifest.ts';
 import { openPlatform, type Platform } from '#lib/platform/platform.ts';
@@ -28,6 +23,7 @@ import type { RunningService } from '#lib/platform/run-service.ts';
 import { noTelemetry } from '#lib/platform/telemetry.ts';
 import { createGpt2Tokenizer } from '#lib/text/gpt2.ts';
 import { readTokenizerFiles, writeTokenizerFiles } from '#lib/text/tokenizer-files.ts';
+import { serveAssistant } from '../../tests/support/serve-assistant.ts';
 import { loadConfig } from './config.ts';
 import { start } from './main.ts';
 
@@ -40,24 +36,9 @@ let service: RunningService;
 let models: GrpcServer;
 let connection: Connection<typeof TokenizerServiceDefinition>;
 
-/** A weight-loader that knows one model, whose files lie in the same object store. */
-const serveModels = (): Promise<GrpcServer> => {
-  const known: Partial<WeightLoaderServiceImplementation> = {
-    getModel: async ({ model }) => {
-      if (model?.name !== 'assistant') throw notFound('model', model?.name ?? '');
-      return { version: { ref: { name: 'assistant', version: 'v3' }, prefix: 'models/assistant/v3' } };
-    },
-  };
-  const implementation = new Proxy(known, {
-    get: (target, name) => target[name as keyof typeof known] ?? (() => Promise.reject(new Error(String(name)))),
-  }) as WeightLoaderServiceImplementation;
-  const services = [implement(WeightLoaderServiceDefinition, implementation)];
-  return serveGrpc({ services, bind: '127.0.0.1', port: 0, log, drainMs: 100 });
-};
-
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'strata-tokenizer-'));
-  models = await serveModels();
+  models = await serveAssistant(log);
   const config = loadConfig({
     STRATA_HOME: home,
     STRATA_TOKENIZER_PORT: '0',
