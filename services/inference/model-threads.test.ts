@@ -30,5 +30,5 @@ test('after the close none is kept', async () => {
   await threads.giveBack(first);
   await threads.close();
   await threads.giveBack(late);
-  await Promise.all([first.ended, late.ended]);
+  await expect(Promise.all([first.ended, late.ended])).resolves.toEqual([undefined, undefined]);
 });
