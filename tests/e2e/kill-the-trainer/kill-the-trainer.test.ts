@@ -1,6 +1,6 @@
 // The trainer's pod dies without a warning, twice: the run goes on from its last checkpoint, and its losses are those of a run that was left alone.
 import { expect, test } from '@jest/globals';
-import type { MetricPoint, Run } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
+import type { MetricPoint } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
 import { exec } from '../frame/exec.ts';
 import { cluster } from '../frame/places.ts';
 import { killPod, type Pod } from '../support/pods.ts';
@@ -8,7 +8,7 @@ import { jobsOf, podsOf, startRun, untilRun, untilSucceeded } from '../support/r
 import { useServices } from '../support/services.ts';
 
 const services = useServices();
-const steps = 800;
+const steps = 1200;
 
 const start = (device: string) =>
   startRun(services, 'e2e-killed', { maxSteps: steps, checkpointEvery: 100, evalEvery: 400 }, device);
@@ -35,25 +35,17 @@ async function killProcess(runId: string): Promise<void> {
   await exec('docker', ['exec', cluster.gpuNode, 'sh', '-c', kill]);
 }
 
-const deaths: [string, (runId: string) => Promise<unknown>][] = [
-  ['its process is killed', killProcess],
-  ['its pod is deleted', async (runId) => killPod((await alive(runId)).metadata.name)],
-];
+const deletePod = async (runId: string): Promise<unknown> => killPod((await alive(runId)).metadata.name);
 
 test('killed twice, it resumes past step 0 each time and ends as if nothing had been', async () => {
   const undisturbed = await start('cpu'); // beside the GPU pool, at the same time
   const id = await start('gpu');
-  let seen: Run | undefined;
-  for (const [index, [, die]] of deaths.entries()) {
-    const attempts = index + 1;
-    seen = await untilRun(
-      services,
-      id,
-      `a checkpoint of attempt ${attempts}`,
-      (run) => run.attempts === attempts && run.checkpointStep > (seen?.checkpointStep ?? 0),
-    );
+  let run = await untilRun(services, id, 'attempt 1', ({ attempts }) => attempts > 0);
+  for (const die of [killProcess, deletePod]) {
+    const { attempts, checkpointStep } = run; // as the attempt begins
+    await untilRun(services, id, `a checkpoint of attempt ${attempts}`, (now) => now.checkpointStep > checkpointStep);
     await die(id);
-    await untilRun(services, id, `attempt ${attempts + 1}`, (run) => run.attempts > attempts);
+    run = await untilRun(services, id, `attempt ${attempts + 1}`, (now) => now.attempts > attempts);
   }
   const ended = await untilSucceeded(services, id, 240_000);
   expect(ended.restarts.map(({ fromStep }) => fromStep > 0)).toEqual([true, true]);
