@@ -18,7 +18,7 @@ test: ## type check, lint, unit, parity, architecture and integration tests
 	@$(NODE) node tests/run.ts
 
 test-unit: ## the unit tests alone, fast
-	@$(NODE) npx jest --selectProjects unit architecture
+	@$(NODE) node tests/run.ts unit
 
 test-training: ## slow: tiny Shakespeare to the published loss, three seeds
 	@$(NODE) node tests/run.ts training

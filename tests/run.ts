@@ -1,5 +1,6 @@
 // Runs every check in one go and ends with one line: `N passed, N failed, N skipped`.
-// `node tests/run.ts` = checks and the ordinary tests · `check` = checks only · `training` = the slow training suite · `charts` = the chart.
+// `node tests/run.ts` = checks and the ordinary tests · `check` = checks only · `unit` = the tests beside the code · `training` = the slow
+// training suite · `charts` = the chart.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -43,6 +44,12 @@ function runCheck({ name, command: [program = '', ...args] }: Check): Tally {
   return { passed: Number(passed), failed: Number(!passed), skipped: 0 };
 }
 
+/**
+ * Jest gives each test file a global scope of its own, so WebAssembly modules (undici's, long's) come and go by the hundred; V8's collection
+ * of their code then ends the process, once in a while (nodejs/node#64500). Jest's workers inherit it.
+ */
+const nodeFlags = ['--no-wasm-code-gc'];
+
 /** Once the report is written, jest has this long to end. */
 const leakMs = 30_000;
 
@@ -52,7 +59,8 @@ async function runJest(args: string[]): Promise<Tally> {
   const outputFile = join(folder, 'report.json');
   try {
     // Its error output through a pipe of ours: processes that a test left behind would keep the caller's open.
-    const jest = spawn(bin('jest'), ['--json', '--outputFile', outputFile, '--silent=false', ...args], {
+    const flags = ['--json', '--outputFile', outputFile, '--silent=false'];
+    const jest = spawn(process.execPath, [...nodeFlags, bin('jest'), ...flags, ...args], {
       cwd: root,
       stdio: ['ignore', 'ignore', 'pipe'],
       env: testEnvironment(),
@@ -114,6 +122,7 @@ const suites: Record<string, () => Promise<Tally[]>> = {
     await runJest(['--selectProjects', ...ordinary]),
   ],
   check: async () => checks.map(runCheck),
+  unit: async () => [await runJest(['--selectProjects', 'unit', 'architecture'])],
   training: async () => [
     runCheck(isHere('libtensorflow')),
     await runJest(['--selectProjects', 'training', '--runInBand']),
