@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
+import { Phase } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
 import { folder } from '../frame/places.ts';
 import { backupIn, loseVolumes, startServices, stopServices } from '../support/disaster.ts';
 import { kubectl } from '../support/kubectl.ts';
@@ -19,7 +20,8 @@ afterAll(() => rm(archive, { force: true }));
 const model = { name: 'e2e-kept', version: 'liked' };
 const task = 'e2e-kept';
 const interrupted = 'e2e-interrupted';
-const steps = 3000;
+/** More than go by while the backup is made. */
+const steps = 8000;
 
 async function text(): Promise<string> {
   let said = '';
@@ -44,12 +46,13 @@ test('after the loss of every volume all is as it was, and the interrupted run e
   await services.weightLoader.promoteModel({ model: { name: model.name, version: 'v1' }, alias: model.version });
   await declarePipeline(services, task);
   const said = await text();
-  const runId = await startRun(services, interrupted, { maxSteps: steps, checkpointEvery: 200 });
+  const runId = await startRun(services, interrupted, { maxSteps: steps, checkpointEvery: 400 });
   await untilRun(services, runId, 'its first checkpoint', ({ checkpointStep }) => checkpointStep > 0);
 
   const before = await kept();
   await backupIn('orchestrator', ['create', '-'], { outputFile: archive });
   expect((await stat(archive)).size).toBeGreaterThan(1_000_000);
+  expect((await services.trainer.getRun({ runId })).run).toMatchObject({ phase: Phase.PHASE_RUNNING });
 
   const replicas = await stopServices('tokenizer');
   await loseVolumes();
@@ -57,7 +60,7 @@ test('after the loss of every volume all is as it was, and the interrupted run e
   await startServices(replicas);
 
   expect(await waitFor('the services', kept, () => true)).toEqual(before);
-  expect(await text()).toBe(said);
+  expect(await waitFor('inference', text, () => true)).toBe(said);
   await untilSucceeded(services, runId, 240_000);
   const [job] = await jobsOf(runId);
   expect(await kubectl(['logs', `job/${job?.metadata.name}`])).toContain('going on from a checkpoint');

@@ -6,14 +6,18 @@ import { revision, rollBackTo, upgrade } from '../support/release.ts';
 import { useServices } from '../support/services.ts';
 import { ensureSlowModel } from '../support/slow-model.ts';
 import { finishStreams, startStreams } from '../support/streams.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 const services = useServices();
 
-const kept = async () => ({
+const look = async () => ({
   models: (await services.weightLoader.listModels({})).models.map(({ name, versions }) => [name, versions.length]),
   runs: (await services.trainer.listRuns({})).runs.map(({ id, phase }) => [id, phase]),
   datasets: (await services.dataSampler.listDatasets({})).datasets.map(({ ref, sha256 }) => [ref?.name, sha256]),
 });
+
+/** The way to a pod that is new is there a moment after the pod. */
+const kept = () => waitFor('the services', look, () => true);
 
 interface ConfigMap extends KubeObject {
   data: Record<string, string>;
