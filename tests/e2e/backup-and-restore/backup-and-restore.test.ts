@@ -20,8 +20,8 @@ afterAll(() => rm(archive, { force: true }));
 const model = { name: 'e2e-kept', version: 'liked' };
 const task = 'e2e-kept';
 const interrupted = 'e2e-interrupted';
-/** More than go by while the backup is made. */
-const steps = 8000;
+/** More than go by while the backup is made, each with its point of the curve (longer runs keep every second one). */
+const steps = 5000;
 
 async function text(): Promise<string> {
   let said = '';
@@ -46,7 +46,7 @@ test('after the loss of every volume all is as it was, and the interrupted run e
   await services.weightLoader.promoteModel({ model: { name: model.name, version: 'v1' }, alias: model.version });
   await declarePipeline(services, task);
   const said = await text();
-  const runId = await startRun(services, interrupted, { maxSteps: steps, checkpointEvery: 400 });
+  const runId = await startRun(services, interrupted, { maxSteps: steps, accumulationSteps: 4, checkpointEvery: 250 });
   await untilRun(services, runId, 'its first checkpoint', ({ checkpointStep }) => checkpointStep > 0);
 
   const before = await kept();
