@@ -1,50 +1,17 @@
-// What every EventBus keeps to.
+// What every EventBus keeps to: here within one process, in event-bus-processes.ts across several.
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import { AppError, invalidArgument } from '../errors.ts';
-import type { EventBus, StrataEvent, SubscribeOptions } from '../event-bus.ts';
-import { countThroughCrashes } from './crashes.ts';
+import type { StrataEvent } from '../event-bus.ts';
+import { collect, numbered } from './collect.ts';
+import { testAcrossProcesses } from './event-bus-processes.ts';
 import { type CreateHarness, useHarness } from './harness.ts';
 import { testEvent } from './test-event.ts';
 
-type Options = Partial<SubscribeOptions>;
-
-/** Subscribes and collects ids; `until` waits for so many. */
-async function collect(events: EventBus, options: Options = {}) {
-  const ids: string[] = [];
-  const attempts: number[] = [];
-  const { handler, ...rest } = options;
-  const subscription = await events.subscribe({
-    durable: 'collector',
-    subjects: ['strata.test.>'],
-    backoffMs: [10],
-    ...rest,
-    handler: async (event, delivery) => {
-      ids.push(event.id);
-      attempts.push(delivery.attempt);
-      await handler?.(event, delivery);
-    },
-  });
-  const until = async (count: number, timeoutMs = 10_000): Promise<string[]> => {
-    for (const end = Date.now() + timeoutMs; ids.length < count; await delay(5)) {
-      if (Date.now() > end) throw new Error(`${ids.length} of ${count} events after ${timeoutMs} ms: ${ids}`);
-    }
-    return ids;
-  };
-  return { ids, attempts, until, stop: subscription.stop };
-}
-
-const numbered = (from: number, to: number): string[] =>
-  Array.from({ length: to - from + 1 }, (_, i) => String(from + i));
-
-/** Takes all that comes, until the end: a pending `next()` that nobody waits for any longer would swallow what it brings. */
-async function drain(lines: AsyncIterator<string>, into: string[]): Promise<void> {
-  for (let next = await lines.next(); !next.done; next = await lines.next()) into.push(next.value);
-}
-
 export function describeEventBus(name: string, create: CreateHarness): void {
   describe(`event bus: ${name}`, () => {
-    const { open, spawn, config } = useHarness(create);
+    const harness = useHarness(create);
+    const { open } = harness;
 
     test('delivers what was published before and after subscribing, in order, whole', async () => {
       const { events } = await open();
@@ -296,72 +263,6 @@ export function describeEventBus(name: string, create: CreateHarness): void {
       }
     });
 
-    test('an event of another process wakes a consumer, long before its own next look in 30 seconds', async () => {
-      const { events } = await open();
-      const { until } = await collect(events);
-      const publisher = await spawn('publish', 'x');
-      await publisher.lines.next();
-      expect((await until(1, 20_000))[0]).toBe('x1');
-    });
-
-    test('two processes share a durable name: every event is handled once', async () => {
-      const { events } = await open();
-      const child = await spawn('consume', 'collector');
-      await child.lines.next();
-      const mine = await collect(events, { handler: () => delay(1) });
-      for (const id of numbered(1, 100)) await events.publish(testEvent(id));
-      const theirs: string[] = [];
-      void drain(child.lines, theirs);
-      const count = () => theirs.length + mine.ids.length;
-      for (const end = Date.now() + 20_000; count() < 100 && Date.now() < end; ) await delay(5);
-      expect([...theirs, ...mine.ids].map(Number).sort((a, b) => a - b)).toEqual(numbered(1, 100).map(Number));
-    });
-
-    test('a consumer that is killed in the middle loses nothing: its event comes again, counted', async () => {
-      const { events } = await open();
-      await events.publish(testEvent('1'));
-      const child = await spawn('hang', 'collector', 300);
-      await child.lines.next();
-      await child.kill();
-      const { until, attempts } = await collect(events, { ackWaitMs: 300 });
-      await until(1);
-      expect(attempts).toEqual([2]);
-    });
-
-    test('an event that kills every consumer ends as a dead letter', async () => {
-      const { events } = await open();
-      await events.publish(testEvent('poison'));
-      for (let i = 0; i < 2; i++) {
-        const child = await spawn('hang', 'collector', 100);
-        await child.lines.next();
-        await child.kill();
-      }
-      const { ids } = await collect(events, { maxDeliver: 2, ackWaitMs: 100 });
-      for (const end = Date.now() + 5000; (await events.deadLetters()).length === 0 && Date.now() < end; )
-        await delay(20);
-      expect(await events.deadLetters()).toMatchObject([
-        { event: { id: 'poison' }, reason: expect.stringMatching(/^ABORTED/) },
-      ]);
-      expect(ids).toEqual([]);
-    });
-
-    test('consumers crash at random: each event is handled, none counts twice in the end', async () => {
-      const platform = await open();
-      const options = { events: 400, processes: 2, dieOneIn: 80, timeoutMs: 45_000 };
-      const result = await countThroughCrashes(platform, { config: await config(), ...options });
-      expect(result).toMatchObject({ counted: 400, different: 400 });
-      expect(await platform.events.deadLetters()).toEqual([]);
-    });
-
-    test('what a publisher had confirmed when it was killed is there, whole and in order', async () => {
-      const publisher = await spawn('publish', '');
-      let confirmed = 0;
-      for (let i = 0; i < 100; i++) confirmed = Number((await publisher.lines.next()).value);
-      await publisher.kill();
-      const { events } = await open();
-      const { until, ids } = await collect(events);
-      await until(confirmed);
-      expect(ids.slice(0, confirmed)).toEqual(numbered(1, confirmed));
-    });
+    testAcrossProcesses(harness);
   });
 }

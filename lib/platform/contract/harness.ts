@@ -56,7 +56,8 @@ export function useHarness(create: CreateHarness) {
 }
 
 export interface Child {
-  readonly lines: AsyncIterator<string>;
+  /** Nobody may drop a pending `next()`: it would swallow the line that it brings. */
+  readonly lines: AsyncIterableIterator<string>;
   /** Kills it with SIGKILL and waits until it is gone. */
   kill(): Promise<void>;
   /** Its exit code, null after a signal. */
