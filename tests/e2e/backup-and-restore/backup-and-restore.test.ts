@@ -11,7 +11,7 @@ import { kubectl } from '../support/kubectl.ts';
 import { declarePipeline } from '../support/labels.ts';
 import { jobsOf, startRun, untilRun, untilSucceeded } from '../support/runs.ts';
 import { useServices } from '../support/services.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { untilAnswered } from '../support/wait-for.ts';
 
 const services = useServices();
 const archive = join(folder, 'backup.tar');
@@ -59,8 +59,8 @@ test('after the loss of every volume all is as it was, and the interrupted run e
   await backupIn('tokenizer', ['restore', '-'], { input: createReadStream(archive) });
   await startServices(replicas);
 
-  expect(await waitFor('the services', kept, () => true)).toEqual(before);
-  expect(await waitFor('inference', text, () => true)).toBe(said);
+  expect(await untilAnswered('the services', kept)).toEqual(before);
+  expect(await untilAnswered('inference', text)).toBe(said);
   await untilSucceeded(services, runId, 240_000);
   const [job] = await jobsOf(runId);
   expect(await kubectl(['logs', `job/${job?.metadata.name}`])).toContain('going on from a checkpoint');

@@ -1,6 +1,6 @@
 // The trainer's pod dies without a warning, twice: the run goes on from its last checkpoint, and its losses are those of a run that was left alone.
 import { expect, test } from '@jest/globals';
-import type { MetricPoint } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
+import type { MetricPoint, Run } from '#lib/contracts/gen/strata/trainer/v1/trainer.ts';
 import { exec } from '../frame/exec.ts';
 import { cluster } from '../frame/places.ts';
 import { killPod, type Pod } from '../support/pods.ts';
@@ -43,7 +43,8 @@ test('killed twice, it resumes past step 0 each time and ends as if nothing had 
   let run = await untilRun(services, id, 'attempt 1', ({ attempts }) => attempts > 0);
   for (const die of [killProcess, deletePod]) {
     const { attempts, checkpointStep } = run; // as the attempt begins
-    await untilRun(services, id, `a checkpoint of attempt ${attempts}`, (now) => now.checkpointStep > checkpointStep);
+    const isFurther = (now: Run) => now.attempts === attempts && now.checkpointStep > checkpointStep;
+    await untilRun(services, id, `a checkpoint of attempt ${attempts}`, isFurther);
     await die(id);
     run = await untilRun(services, id, `attempt ${attempts + 1}`, (now) => now.attempts > attempts);
   }

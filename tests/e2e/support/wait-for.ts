@@ -30,3 +30,7 @@ export async function waitFor<T>(
   }
   throw new Error(`waited ${timeoutMs / 1000} s for ${what}; last seen: ${last}`);
 }
+
+/** Waits until the look does not throw: the way to a pod that is new is there a moment after the pod. */
+export const untilAnswered = <T>(what: string, look: () => Promise<T>, options?: WaitOptions): Promise<T> =>
+  waitFor(what, look, () => true, options);

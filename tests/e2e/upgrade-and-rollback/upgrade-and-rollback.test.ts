@@ -6,7 +6,7 @@ import { revision, rollBackTo, upgrade } from '../support/release.ts';
 import { useServices } from '../support/services.ts';
 import { ensureSlowModel } from '../support/slow-model.ts';
 import { finishStreams, startStreams } from '../support/streams.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { untilAnswered } from '../support/wait-for.ts';
 
 const services = useServices();
 
@@ -16,8 +16,7 @@ const look = async () => ({
   datasets: (await services.dataSampler.listDatasets({})).datasets.map(({ ref, sha256 }) => [ref?.name, sha256]),
 });
 
-/** The way to a pod that is new is there a moment after the pod. */
-const kept = () => waitFor('the services', look, () => true);
+const kept = () => untilAnswered('the services', look);
 
 interface ConfigMap extends KubeObject {
   data: Record<string, string>;
