@@ -19,7 +19,9 @@ export interface NatsServer {
   /** `127.0.0.1:<port>` */
   readonly address: string;
   readonly url: string;
-  /** Ends it without warning; its folder and port stay. */
+  /** Ends it as an operator does: it first writes down all it knows. Its folder and port stay. */
+  stop(): Promise<void>;
+  /** Ends it without warning. */
   kill(): Promise<void>;
   start(): Promise<void>;
   /** Ends it and removes its folder. */
@@ -37,16 +39,19 @@ export async function startNatsServer({ lines = [] }: NatsServerOptions = {}): P
   const endWithUs = (): void => void child?.kill('SIGKILL');
   process.once('exit', endWithUs);
 
+  const end = async (signal: 'SIGTERM' | 'SIGKILL'): Promise<void> => {
+    if (!child) return;
+    const ended = child.exitCode === null ? once(child, 'exit') : undefined;
+    child.kill(signal);
+    await ended;
+    child = undefined;
+  };
+
   const server: NatsServer = {
     address: `127.0.0.1:${port}`,
     url: `nats://127.0.0.1:${port}`,
-    async kill() {
-      if (!child) return;
-      const ended = child.exitCode === null ? once(child, 'exit') : undefined;
-      child.kill('SIGKILL');
-      await ended;
-      child = undefined;
-    },
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
     async start() {
       child = spawn(program, ['--config', join(folder, 'nats.conf')], { stdio: ['ignore', 'ignore', 'pipe'] });
       await saysReady(child);
