@@ -105,11 +105,11 @@ test('labels that make a batch due are taken, and their run started, without wai
 });
 
 test('what has to wait for quiet is taken by a tick', async () => {
-  await declare({ minExamples: 10, debounceSeconds: 0.05 });
+  await declare({ minExamples: 10, debounceSeconds: 1 });
   const { driver } = start();
   await driver.addLabels('boats', file('a'));
   expect(await records()).toEqual([]);
-  await delay(60);
+  await delay(1010);
   await driver.tick();
   await untilTraining(1);
 });

@@ -158,7 +158,7 @@ export function describeEventBus(name: string, create: CreateHarness): void {
     test('an event that waits for its next attempt does not hold up the others', async () => {
       const { events } = await open();
       const { until } = await collect(events, {
-        backoffMs: [300],
+        backoffMs: [1000],
         handler: async ({ id }, { attempt }) => {
           if (id === 'slow' && attempt === 1) throw new AppError('UNAVAILABLE', 'later');
         },

@@ -123,7 +123,8 @@ async function settle({ link, message, signal }: Given, answer: string): Promise
     try {
       await link.nc.request(reply, answer, { timeout: confirmMs });
     } catch (error) {
-      // The server is silent about what it has settled already: an earlier confirmation was lost.
+      // The server is silent about what it has settled already (an earlier confirmation was lost), and about what it forgot to have handed
+      // out when it was killed: that comes again.
       if ((error as Error).name === 'TimeoutError') return;
       // Nobody there: the consumer comes back with its server, or is gone with all it had handed out.
       if (!isNoResponders(error)) throw error;
