@@ -180,7 +180,7 @@ test('a server that stays away is UNAVAILABLE after the patience, and used again
 });
 
 test('a subscription that stops does not wait for a server that is away, and its event comes again', async () => {
-  const { events } = await open(600_000);
+  const { events } = await open(90_000);
   const held = Promise.withResolvers<void>();
   const subscription = await events.subscribe({
     durable: 'd',
