@@ -61,7 +61,7 @@ test('after the loss of every volume all is as it was, and the interrupted run e
 
   expect(await untilAnswered('the services', kept)).toEqual(before);
   expect(await untilAnswered('inference', text)).toBe(said);
-  await untilSucceeded(services, runId, 240_000);
+  await untilSucceeded(services, runId, 600_000);
   const [job] = await jobsOf(runId);
   expect(await kubectl(['logs', `job/${job?.metadata.name}`])).toContain('going on from a checkpoint');
   const seen: number[] = [];
