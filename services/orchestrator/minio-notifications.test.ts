@@ -13,6 +13,7 @@ import { type NatsServer, startNatsServer } from '#lib/platform/nats/nats-server
 import { openPlatform, type Platform } from '#lib/platform/platform.ts';
 import { describeWithMinio } from '../../tests/support/describe-with-minio.ts';
 import { type Minio, startMinio } from '../../tests/support/minio.ts';
+import { until as untilSo } from '../../tests/support/until.ts';
 import { loadConfig, type OrchestratorConfig } from './config.ts';
 import { followMinio } from './minio-notifications.ts';
 
@@ -70,12 +71,7 @@ describeWithMinio('MinIO tells NATS of new labels', () => {
     await rm(home, { recursive: true, force: true });
   });
 
-  const until = async (isSo: () => boolean): Promise<void> => {
-    for (let waited = 0; !isSo(); waited += 20) {
-      if (waited > 20_000) throw new Error('it did not happen');
-      await delay(20);
-    }
-  };
+  const until = (isSo: () => boolean): Promise<void> => untilSo(isSo, { timeoutMs: 20_000 });
   const keys = () => added.map((event) => readEvent(subjects.labelsAdded, event)?.object.key);
 
   test('a file that any S3 client drops into the inbox is announced, once, whatever is said how often', async () => {

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { until as untilSo } from '../../../tests/support/until.ts';
 import type { Broker } from '../broker.ts';
 import { readConfig } from '../config.ts';
 import { testEvent } from '../contract/test-event.ts';
@@ -31,11 +32,8 @@ async function restart(awayMs = 200): Promise<void> {
   await server.start();
 }
 
-async function until(isSo: () => boolean | Promise<boolean>, timeoutMs = 15_000): Promise<void> {
-  for (const end = Date.now() + timeoutMs; !(await isSo()); await delay(10)) {
-    if (Date.now() > end) throw new Error('too late');
-  }
-}
+const until = (isSo: () => boolean | Promise<boolean>): Promise<void> =>
+  untilSo(isSo, { timeoutMs: 15_000, everyMs: 10 });
 
 test('publishers wait for a server that restarts: what they were told is stored is stored, and comes', async () => {
   const { events } = await open();
@@ -177,7 +175,7 @@ test('a server that stays away is UNAVAILABLE after the patience, and used again
   }
   await server.start();
   for (let value: unknown; value !== 1; await delay(50)) value = (await state.get('k').catch(() => undefined))?.value;
-});
+}, 15_000);
 
 test('a subscription that stops does not wait for a server that is away, and its event comes again', async () => {
   const { events } = await open(90_000);
